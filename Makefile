@@ -1,0 +1,56 @@
+# The whole interface for people: `make demo`, `make check`, `make test`. Needs Python 3.11+, make and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo check test format lock protos golden bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
+
+# One environment, two depths: the demo's needs first, then the developer's on top. A stamp is older than its
+# requirement file only if that file changed, so a second call starts at once.
+$(VENV)/demo.stamp: requirements/demo.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Scopegate needs Python 3.11 or newer; set PYTHON=python3.x" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: on Debian and Ubuntu install python3-venv" >&2; exit 1; }
+	@echo "installing the pinned requirements of the demo into $(VENV) (about half a minute) ..."
+	@$(PIP) install -q --progress-bar on --require-hashes -r requirements/demo.txt
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(VENV)/demo.stamp
+	@echo "installing the pinned requirements of the tests into $(VENV) ..."
+	@$(PIP) install -q --progress-bar on --require-hashes -r requirements/dev.txt
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(VENV)/demo.stamp ## three people, one question, three right answers, through a real Envoy
+	@$(BIN)/scopegate demo
+
+check: $(VENV)/dev.stamp ## format, lint, types, architecture, unit tests: under a minute
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -n 2 tests/unit tests/cases tests/golden
+
+test: $(VENV)/dev.stamp ## everything, the real Envoy included: under five minutes
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+format: $(VENV)/dev.stamp ## rewrite the sources in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+protos: $(VENV)/dev.stamp ## compile protos/ into authz/_pb
+	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=. --pyi_out=. $$(find protos -name '*.proto')
+
+lock: $(VENV)/dev.stamp ## pin the requirements anew, with hashes
+	$(PIP) install -q uv
+	for set in demo dev; do $(BIN)/uv pip compile pyproject.toml --extra $$set --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/$$set.txt; done
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/run.txt
+
+clean: ## remove the environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

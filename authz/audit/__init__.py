@@ -1,0 +1,1 @@
+"""Audit records (pure) and their sinks."""

@@ -1,0 +1,117 @@
+"""The order of one check: who is asking becomes what they may see.
+
+Pure: a request, a snapshot and a time in, an outcome out. A recorded request can be replayed against
+another policy, and the same inputs give the same outcome. What is remembered between calls is
+remembered inside the snapshot, so a new policy or key set starts with an empty memory.
+"""
+
+from dataclasses import dataclass, field
+
+from cachetools import LRUCache
+
+from authz.errors import Denied
+from authz.identity.authenticator import Authenticator
+from authz.identity.credentials import read_credentials
+from authz.identity.principal import Principal
+from authz.policy.decision import Allow, Decision, Deny
+from authz.policy.evaluate import evaluate
+from authz.policy.policyset import PolicySet, Warehouse
+from authz.rendering.render import render, render_request
+from authz.rendering.rewrites import Rewrites
+from authz.request import AccessRequest
+
+MAX_REMEMBERED_DECISIONS = 20_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Remembered:
+    """A decision that holds for every request of one principal to one warehouse, until `decision.valid_until`."""
+
+    decision: Decision
+    rewrites: Rewrites | None
+
+
+def _memory() -> "LRUCache[tuple[Principal, str], Remembered]":
+    return LRUCache(MAX_REMEMBERED_DECISIONS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Snapshot:
+    """Everything that a check depends on beside the request and the time: immutable, swapped as a whole."""
+
+    policy: PolicySet
+    authenticator: Authenticator
+    remembered: "LRUCache[tuple[Principal, str], Remembered]" = field(default_factory=_memory)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
+    """What a check found, for the answer and for the audit trail.
+
+    `rewrites` is the same object for every request of a principal to a warehouse, so that its serialized
+    form can be kept; `request_rewrites` is what this request needs beside it. Both are None on a denial.
+    """
+
+    decision: Decision
+    warehouse: Warehouse | None
+    principal: Principal | None
+    rewrites: Rewrites | None
+    request_rewrites: Rewrites | None
+    policy_version: str
+
+
+def check(request: AccessRequest, snapshot: Snapshot, now: float) -> Outcome:
+    """Decide one request. `now` is in seconds since the epoch. Never raises `Denied`: a denial is a value.
+
+    Any other exception is a defect; the transport answers it with a denial (`internal_error`).
+    """
+    warehouse: Warehouse | None = None
+    principal: Principal | None = None
+    rewrites: Rewrites | None = None
+    request_rewrites: Rewrites | None = None
+    try:
+        warehouse = snapshot.policy.routes.find(request)
+        principal = snapshot.authenticator.authenticate(read_credentials(request), warehouse.accepts, now)
+        decision, rewrites = _decide(request, warehouse, principal, snapshot, now)
+        if isinstance(decision, Allow) and rewrites is not None:
+            request_rewrites = render_request(decision, request, snapshot.policy.version)
+    except Denied as denied:
+        decision, rewrites, request_rewrites = (
+            Deny(reason=denied.reason, detail=denied.detail, issuer=denied.issuer),
+            None,
+            None,
+        )
+    return Outcome(
+        decision=decision,
+        warehouse=warehouse,
+        principal=principal,
+        rewrites=rewrites,
+        request_rewrites=request_rewrites,
+        policy_version=snapshot.policy.version,
+    )
+
+
+def _decide(
+    request: AccessRequest, warehouse: Warehouse, principal: Principal, snapshot: Snapshot, now: float
+) -> tuple[Decision, Rewrites | None]:
+    key = (principal, warehouse.name)
+    known = snapshot.remembered.get(key)
+    if known is not None and now < known.decision.valid_until:
+        return known.decision, known.rewrites
+    decision = evaluate(snapshot.policy, principal, warehouse, request, now)
+    rewrites: Rewrites | None = None
+    if isinstance(decision, Allow):
+        try:
+            rewrites = render(decision, principal, snapshot.policy.version)
+        except Denied as denied:
+            # A target that cannot express the scope refuses: never a wider approximation of it.
+            decision = Deny(
+                reason=denied.reason,
+                detail=denied.detail,
+                rules=decision.grants + decision.restrictions,
+                valid_until=decision.valid_until,
+                per_request=decision.per_request,
+            )
+    if not decision.per_request and now < decision.valid_until:
+        snapshot.remembered[key] = Remembered(decision, rewrites)
+    return decision, rewrites

@@ -1,0 +1,1 @@
+"""The demo's issuer, warehouse and cast. Never imported by the rest."""

@@ -1,0 +1,1 @@
+"""PolicySet to Envoy configuration. Nothing is run here."""

@@ -1,0 +1,83 @@
+"""Reasons and the one exception of verification.
+
+Verification raises `Denied`, because a result that must not be ignored should not be a value that
+can be. A decision is a value (`authz.policy.decision`), because a denial is a normal answer. The
+check is the only bridge between the two.
+"""
+
+from enum import StrEnum, unique
+
+
+@unique
+class Reason(StrEnum):
+    """Why a request was answered as it was: a stable machine code, public in every denial.
+
+    The HTTP and gRPC status of each stands in one table, `authz.transport.status`.
+    """
+
+    GRANTED = "granted"
+
+    # the request itself cannot be read in exactly one way
+    REQUEST_MALFORMED = "request_malformed"
+    REQUEST_AMBIGUOUS = "request_ambiguous"
+    REQUEST_TOO_LARGE = "request_too_large"
+    PROTOCOL_UNSUPPORTED = "protocol_unsupported"
+    ROUTE_UNKNOWN = "route_unknown"
+    METHOD_DENIED = "method_denied"
+
+    # who is asking is not known
+    CREDENTIAL_MISSING = "credential_missing"
+    CREDENTIAL_MALFORMED = "credential_malformed"
+    TOKEN_TOO_LARGE = "token_too_large"
+    TOKEN_MALFORMED = "token_malformed"
+    TOKEN_ISSUER_UNKNOWN = "token_issuer_unknown"
+    TOKEN_ISSUER_NOT_ACCEPTED = "token_issuer_not_accepted"
+    TOKEN_ALGORITHM_REFUSED = "token_algorithm_refused"
+    TOKEN_TYPE_REFUSED = "token_type_refused"
+    TOKEN_KEY_UNKNOWN = "token_key_unknown"
+    TOKEN_SIGNATURE_INVALID = "token_signature_invalid"
+    TOKEN_AUDIENCE_WRONG = "token_audience_wrong"
+    TOKEN_EXPIRED = "token_expired"
+    TOKEN_NOT_YET_VALID = "token_not_yet_valid"
+    TOKEN_CLAIMS_INVALID = "token_claims_invalid"
+    TOKEN_BINDING_FAILED = "token_binding_failed"
+    CERTIFICATE_MISSING = "certificate_missing"
+    CERTIFICATE_MALFORMED = "certificate_malformed"
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_WEAK = "certificate_weak"
+    CERTIFICATE_IDENTITY_INVALID = "certificate_identity_invalid"
+
+    # who is asking is known, and may not
+    GROUPS_OVERAGE = "groups_overage"
+    NO_GRANT = "no_grant"
+    DENIED_BY_RULE = "denied_by_rule"
+    SCOPE_EMPTY = "scope_empty"
+    CLAIM_MISSING = "claim_missing"
+    CLAIM_INVALID = "claim_invalid"
+    CLAIM_TOO_LARGE = "claim_too_large"
+    CONDITION_FAILED = "condition_failed"
+    SCOPE_NOT_EXPRESSIBLE = "scope_not_expressible"
+    SCOPE_TOO_LARGE = "scope_too_large"
+
+    # Scopegate cannot decide
+    NOT_READY = "not_ready"
+    KEYS_UNAVAILABLE = "keys_unavailable"
+    ROUTE_MISMATCH = "route_mismatch"
+    INTERNAL_ERROR = "internal_error"
+
+
+class Denied(Exception):  # noqa: N818 - a denial is not an error of ours
+    """Verification failed: the request must be denied with `reason`.
+
+    `detail` is for the operator's log and audit trail only; it never reaches the client. It must not
+    contain a token, a cookie, a password or a claim value. `issuer` is the configured name of the issuer
+    that the (still unverified) token claims to come from, if it is a configured one: it tells the key
+    source whose keys to look up again.
+    """
+
+    def __init__(self, reason: Reason, detail: str, *, issuer: str | None = None) -> None:
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.issuer = issuer

@@ -1,0 +1,1 @@
+"""Credentials become a Principal, or a `Denied` is raised."""

@@ -1,0 +1,1 @@
+"""Key sets and trust bundles: fetched and reloaded in the background, never called from a check."""

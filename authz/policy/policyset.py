@@ -1,0 +1,208 @@
+"""The parsed policy: immutable, complete, checked. Everything that a decision needs beside the principal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from authz.identity.accepts import AcceptedCredentials
+from authz.identity.issuer import Issuer
+from authz.identity.trust import CertificateTrust
+from authz.policy.terms import ScopeTerm
+from authz.scopes.columns import ColumnMask
+from authz.scopes.values import ValueType
+
+if TYPE_CHECKING:
+    from authz.policy.conditions import Condition
+    from authz.policy.index import RuleIndex
+    from authz.policy.routes import RouteTable
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a rule stands: for messages, `explain` and the audit trail."""
+
+    file: str
+    line: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selector:
+    """Whom a rule is for. Every key that is named (not None) must hold; any one of its values suffices.
+
+    An empty set holds for nobody. `spiffe` values are exact IDs or end in `/*` (whole path segments).
+    """
+
+    groups: frozenset[str] | None = None
+    subjects: frozenset[str] | None = None
+    issuers: frozenset[str] | None = None
+    spiffe: frozenset[str] | None = None
+    dns: frozenset[str] | None = None
+    emails: frozenset[str] | None = None
+    certificates: frozenset[str] | None = None
+    """Names of `client_certificates` entries."""
+
+    @property
+    def names_token(self) -> bool:
+        """Whether the selector asks for a fact of a token."""
+        return self.groups is not None or self.subjects is not None or self.issuers is not None
+
+    @property
+    def names_certificate(self) -> bool:
+        """Whether the selector asks for a fact of a certificate."""
+        return any(part is not None for part in (self.spiffe, self.dns, self.emails, self.certificates))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Permissive: gives the principals of `to` access to the warehouses of `on` within `scope`.
+
+    `scope` names every dimension of every warehouse of `on`. `columns` treats labels; a label that is not
+    named is hidden. A grant that names only facts of a certificate speaks for a machine: it does not apply
+    where a person's token is presented beside the certificate, or a viewer behind a BI server would be given
+    what the server's own extract job may see.
+    """
+
+    id: str
+    to: Selector
+    on: frozenset[str]
+    scope: Mapping[str, ScopeTerm]
+    columns: Mapping[str, ColumnMask]
+    when: "Condition | None" = None
+    valid_from: float | None = None
+    """Seconds since the epoch; the grant does not exist before."""
+    valid_until: float | None = None
+    """Seconds since the epoch; the grant does not exist from then on."""
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restriction:
+    """Restrictive: narrows (AND) what the grants gave; never grants. `to` None is everybody."""
+
+    id: str
+    to: Selector | None
+    on: frozenset[str]
+    scope: Mapping[str, ScopeTerm]
+    columns: Mapping[str, ColumnMask]
+    when: "Condition | None" = None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenyRule:
+    """Ends the decision for everybody it applies to. `to` None is everybody; then `when` is set."""
+
+    id: str
+    to: Selector | None
+    on: frozenset[str]
+    when: "Condition | None" = None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimension:
+    name: str
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Requests that belong to a warehouse. Exactly one of `prefix` and `path` is set.
+
+    A prefix without a trailing slash matches whole segments: `/api` is `/api` and `/api/x`, never `/apiary`.
+    Empty `hosts` is every host; empty `methods` is GET, HEAD and POST.
+    """
+
+    prefix: str | None = None
+    path: str | None = None
+    hosts: frozenset[str] = frozenset()
+    methods: frozenset[str] = frozenset({"GET", "HEAD", "POST"})
+
+
+class HeaderForm(StrEnum):
+    """The forms in which generic headers carry a scope."""
+
+    VALUES = "values"
+    """One header a dimension, `x-scope-region: EU,UK`. Cannot express OR of ANDs: refused then."""
+    JSON = "json"
+    SQL = "sql"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """A token bucket: `requests` each `seconds`."""
+
+    requests: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheRule:
+    """The shared edge cache for a warehouse. `vary` names request headers that the answer depends on (lower case)."""
+
+    ttl_seconds: int
+    vary: tuple[str, ...] = ("accept", "accept-language")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warehouse:
+    """An upstream, the requests that belong to it, and how it takes a scope."""
+
+    name: str
+    routes: tuple[Route, ...]
+    upstream: str
+    """`http://host:port` or `https://host:port`; where Envoy connects to."""
+    columns: Mapping[str, str]
+    """Dimension name to column name. These are the dimensions that every grant must name."""
+    labels: Mapping[str, str]
+    """Column name to label."""
+    accepts: AcceptedCredentials
+    dialect: str = "ansi"
+    """A SQLGlot dialect (or `ansi`) for the SQL predicate."""
+    headers: tuple[HeaderForm, ...] = (HeaderForm.JSON, HeaderForm.SQL)
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Dimension name to query parameter name, for warehouses that take plain parameters."""
+    identity_headers: bool = True
+    """Whether the warehouse is told who asks; off when its answers are shared through the cache."""
+    cache: CacheRule | None = None
+    per_principal: RateLimit | None = None
+    upstream_api_key_file: str | None = None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySet:
+    """A whole policy. `version` is a hash of its content: equal text of rules, equal version."""
+
+    version: str
+    issuers: Mapping[str, Issuer]
+    trusts: Mapping[str, CertificateTrust]
+    dimensions: Mapping[str, Dimension]
+    warehouses: Mapping[str, Warehouse]
+    grants: tuple[Grant, ...]
+    restrictions: tuple[Restriction, ...]
+    denies: tuple[DenyRule, ...]
+    edge: "EdgeSettings"
+    routes: "RouteTable"
+    index: "RuleIndex"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeSettings:
+    """The `edge:` section: what the rendered Envoy configuration needs beside the warehouses."""
+
+    listen: str = "0.0.0.0:8443"
+    public_url: str | None = None
+    """Where clients reach the edge; names the resource in RFC 9728 metadata and in `WWW-Authenticate`."""
+    certificate: str = "/etc/scopegate/tls/tls.crt"
+    private_key: str = "/etc/scopegate/tls/tls.key"
+    client_ca: str | None = None
+    """PEM file of the CAs whose client certificates Envoy lets in; needed where a warehouse takes certificates."""
+    require_client_certificate: bool = False
+    scopegate: tuple[str, ...] = ("unix:/run/scopegate/scopegate.sock",)
+    """Addresses of Scopegate's workers: `unix:/path` or `host:port`."""
+    admin: str = "unix:/run/scopegate/envoy-admin.sock"
+    per_address: RateLimit = RateLimit(requests=200, seconds=1)
+    check_timeout_seconds: float = 0.5

@@ -1,0 +1,27 @@
+"""Mutations of one request, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+OWNED_PREFIX = "x-scope-"
+"""Every request header under this prefix is Scopegate's: a client's copy never survives."""
+
+SCOPE_PARAMETER = "__scope"
+"""The query parameter that partitions the edge cache; set on every cached route, removed before the warehouse."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rewrites:
+    """What the PEP must do to an allowed request, in this order of thought: remove, then set.
+
+    `set_headers` overwrite; `remove_headers` never names one of them (Envoy removes last). `path` replaces the
+    whole `:path` if set. `set_query` values are from `[A-Za-z0-9._-]` only (Envoy refuses others).
+    """
+
+    set_headers: tuple[tuple[str, str], ...]
+    remove_headers: tuple[str, ...]
+    set_query: tuple[tuple[str, str], ...] = ()
+    remove_query: tuple[str, ...] = ()
+    path: str | None = None
+    metadata: Mapping[str, str]
+    """For the PEP's access log and rate limits; never a header."""

@@ -1,0 +1,1 @@
+"""Where Envoy's protobuf and our types meet, and the servers."""
