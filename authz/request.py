@@ -7,15 +7,12 @@ decides on is the route that Envoy and the warehouse serve.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
 from authz.errors import Denied, Reason
 
 MAX_TARGET_CHARACTERS = 32_768
 """Longest accepted request target (path and query) in characters; Envoy's own header limit is 60 KiB."""
-
-_EMPTY: Mapping[str, str] = MappingProxyType({})
 
 # RFC 3986 section 3.3 pchar and "/", without ";" (matrix parameters) and "\"; "%" must start a triplet.
 _PATH = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,=:@/]|%[0-9A-Fa-f]{2})*\Z")
@@ -53,7 +50,7 @@ class AccessRequest:
     request_id: str = ""
     body: bytes | None = None
     warehouse_hint: str | None = None
-    context: Mapping[str, str] = _EMPTY
+    context: Mapping[str, str] = field(default_factory=dict)
 
     def header(self, name: str) -> str | None:
         """The only value of header `name` (lower case), or None.
