@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NewType
@@ -53,7 +53,7 @@ class Principal:
     subject: str
     methods: frozenset[Method]
     groups: frozenset[str] = frozenset()
-    claims: Claims = NO_CLAIMS
+    claims: Claims = field(default_factory=lambda: NO_CLAIMS)
     certificate: CertificateIdentity | None = None
     token_id: str | None = None
     expires_at: float

@@ -1,0 +1,238 @@
+"""Credentials become a Principal: verified once, then remembered by digest until they end.
+
+INVARIANT: what is remembered changes the cost of an answer, never the answer. Everything that can differ
+between two uses of one credential (the time, the warehouse's accepted issuers and trusts, the certificate
+that a token is bound to) is looked at on each use or is part of the key. Keys, roots and issuers cannot
+differ: a new Authenticator is made for them, with an empty memory. One Authenticator serves one thread.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from cachetools import LRUCache
+
+from authz.errors import Denied, Reason
+from authz.identity.accepts import AcceptedCredentials, Authentication
+from authz.identity.certificates import TrustBundle, VerifiedCertificate, verify_certificate
+from authz.identity.claims import VerifiedClaims
+from authz.identity.credentials import Credentials
+from authz.identity.issuer import Issuer
+from authz.identity.keyset import KeySet
+from authz.identity.peercertificate import PeerCertificate, parse_peer_certificate
+from authz.identity.principal import Method, Principal
+from authz.identity.tokens import check_accepted, find_issuer, parse_token, verify_token
+
+MAX_REMEMBERED_PRINCIPALS = 20_000
+MAX_REMEMBERED_REFUSALS = 4_096
+
+# Refusals that no passing of time undoes. An unknown key is not among them (a rotation may bring it), nor is
+# anything that depends on the clock or on the warehouse.
+_FINAL = frozenset({Reason.TOKEN_MALFORMED, Reason.TOKEN_SIGNATURE_INVALID})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """A verified principal, good from `not_before` until just before `principal.expires_at`."""
+
+    principal: Principal
+    not_before: float
+    thumbprint: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Refused:
+    reason: Reason
+    detail: str
+    issuer: str | None
+
+
+_Key = bytes | tuple[object, ...]
+
+
+class Authenticator:
+    """Verifies credentials against one immutable set of issuers, keys and roots.
+
+    Raises `ValueError` if two issuers have the same `iss`: a token would not say whose rules are meant.
+    """
+
+    __slots__ = ("_bundles", "_issuers_by_iss", "_key_sets", "_known", "_max_token_bytes", "_refused")
+
+    def __init__(
+        self,
+        *,
+        issuers: Mapping[str, Issuer],
+        key_sets: Mapping[str, KeySet],
+        bundles: Mapping[str, TrustBundle],
+    ) -> None:
+        self._issuers_by_iss: dict[str, Issuer] = {}
+        for issuer in issuers.values():
+            other = self._issuers_by_iss.setdefault(issuer.issuer, issuer)
+            if other is not issuer:
+                raise ValueError(f"issuers `{other.name}` and `{issuer.name}` have the same `issuer`")
+        self._key_sets = dict(key_sets)
+        self._bundles = dict(bundles)
+        self._max_token_bytes = max((issuer.max_token_bytes for issuer in issuers.values()), default=0)
+        self._known: LRUCache[_Key, _Known] = LRUCache(MAX_REMEMBERED_PRINCIPALS)
+        self._refused: LRUCache[bytes, _Refused] = LRUCache(MAX_REMEMBERED_REFUSALS)
+
+    def authenticate(self, credentials: Credentials, accepts: AcceptedCredentials, now: float) -> Principal:
+        """The principal behind the credentials. `now` is in seconds since the epoch.
+
+        The same credentials give the same object while they are remembered. Raises `Denied` with the reason.
+        """
+        mode = accepts.authentication
+        token, pem = credentials.token, credentials.certificate_pem
+        if (
+            token is not None
+            and pem is not None
+            and (mode is Authentication.BOTH or mode is Authentication.ANY)
+        ):
+            # Whatever is presented must verify: a bad token beside a good certificate is an attack or a
+            # mistake, and never a reason to be somebody else.
+            return self._by_both(token, pem, accepts, now)
+        if token is not None and (mode is Authentication.TOKEN or mode is Authentication.ANY):
+            return self._by_token(token, pem, accepts, now)
+        if pem is not None and (mode is Authentication.CERTIFICATE or mode is Authentication.ANY):
+            return self._by_certificate(pem, accepts, now)
+        raise _missing(mode, token)
+
+    def _by_token(self, token: str, pem: str | None, accepts: AcceptedCredentials, now: float) -> Principal:
+        self._check_size(token)
+        key = _digest(token)
+        known = self._known.get(key)
+        if known is not None and known.not_before <= now < known.principal.expires_at:
+            check_accepted(known.principal.issuer, accepts.issuers)
+            if known.thumbprint is not None:
+                _check_binding(known.thumbprint, pem)
+            return known.principal
+        issuer, claims = self._verify_token(token, key, accepts, now)
+        if claims.thumbprint is not None:
+            _check_binding(claims.thumbprint, pem)
+        principal = _principal(issuer, claims)
+        self._known[key] = _Known(principal, claims.not_before, claims.thumbprint)
+        return principal
+
+    def _by_certificate(self, pem: str, accepts: AcceptedCredentials, now: float) -> Principal:
+        key = (_digest(pem), accepts.trusts)
+        known = self._known.get(key)
+        if known is not None and known.not_before <= now < known.principal.expires_at:
+            return known.principal
+        verified = self._verify_certificate(parse_peer_certificate(pem), accepts, now)
+        principal = Principal(
+            issuer=verified.identity.trust,
+            subject=verified.identity.name,
+            methods=frozenset({Method.CERTIFICATE}),
+            certificate=verified.identity,
+            expires_at=verified.expires_at,
+        )
+        self._known[key] = _Known(principal, verified.not_before, None)
+        return principal
+
+    def _by_both(self, token: str, pem: str, accepts: AcceptedCredentials, now: float) -> Principal:
+        self._check_size(token)
+        # One digest of both. No text that can be parsed has a NUL, so the two cannot be cut elsewhere.
+        key = (_digest(f"{token}\0{pem}"), accepts.trusts)
+        known = self._known.get(key)
+        if known is not None and known.not_before <= now < known.principal.expires_at:
+            check_accepted(known.principal.issuer, accepts.issuers)
+            return known.principal
+        issuer, claims = self._verify_token(token, _digest(token), accepts, now)
+        peer = parse_peer_certificate(pem)
+        if claims.thumbprint is not None:
+            _check_thumbprint(claims.thumbprint, peer)
+        verified = self._verify_certificate(peer, accepts, now)
+        principal = _principal(issuer, claims, verified)
+        self._known[key] = _Known(principal, max(claims.not_before, verified.not_before), None)
+        return principal
+
+    def _check_size(self, token: str) -> None:
+        # The size before anything else: hashing and parsing cost what the client chooses.
+        if len(token) > self._max_token_bytes:
+            raise Denied(
+                Reason.TOKEN_TOO_LARGE, f"got {len(token)} bytes, expected at most {self._max_token_bytes}"
+            )
+
+    def _verify_token(
+        self, token: str, key: bytes, accepts: AcceptedCredentials, now: float
+    ) -> tuple[Issuer, VerifiedClaims]:
+        refused = self._refused.get(key)
+        if refused is not None:
+            if refused.issuer is not None:
+                check_accepted(refused.issuer, accepts.issuers)
+            raise Denied(refused.reason, refused.detail, issuer=refused.issuer)
+        try:
+            parsed = parse_token(token, self._max_token_bytes)
+            issuer = find_issuer(parsed, self._issuers_by_iss, accepts.issuers)
+            return issuer, verify_token(parsed, len(token), issuer, self._key_set(issuer), now)
+        except Denied as denied:
+            if denied.reason in _FINAL:
+                self._refused[key] = _Refused(denied.reason, denied.detail, denied.issuer)
+            raise
+
+    def _key_set(self, issuer: Issuer) -> KeySet:
+        key_set = self._key_sets.get(issuer.name)
+        if key_set is None:
+            raise Denied(Reason.KEYS_UNAVAILABLE, f"no keys of issuer `{issuer.name}`", issuer=issuer.name)
+        return key_set
+
+    def _verify_certificate(
+        self, peer: PeerCertificate, accepts: AcceptedCredentials, now: float
+    ) -> VerifiedCertificate:
+        return verify_certificate(peer, accepts.trusts, self._bundles, now)
+
+
+def _missing(mode: Authentication, token: str | None) -> Denied:
+    match mode:
+        case Authentication.TOKEN:
+            return Denied(Reason.CREDENTIAL_MISSING, "no token")
+        case Authentication.CERTIFICATE:
+            return Denied(Reason.CERTIFICATE_MISSING, "no client certificate")
+        case Authentication.ANY:
+            return Denied(Reason.CREDENTIAL_MISSING, "neither a token nor a client certificate")
+        case Authentication.BOTH:
+            if token is None:
+                return Denied(
+                    Reason.CREDENTIAL_MISSING, "no token; a token and a client certificate are needed"
+                )
+            return Denied(Reason.CERTIFICATE_MISSING, "a token, but no client certificate beside it")
+        case _:
+            assert_never(mode)
+
+
+def _digest(text: str) -> bytes:
+    # surrogatepass: whatever a client sends has a digest; the parser refuses it afterwards.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _check_binding(thumbprint: str, pem: str | None) -> None:
+    """RFC 8705 section 3: a bound token is worth nothing without the certificate that it is bound to."""
+    if pem is None:
+        raise Denied(
+            Reason.TOKEN_BINDING_FAILED, "the token is bound to a client certificate, none was presented"
+        )
+    _check_thumbprint(thumbprint, parse_peer_certificate(pem))
+
+
+def _check_thumbprint(thumbprint: str, peer: PeerCertificate) -> None:
+    if peer.thumbprint != thumbprint:
+        raise Denied(Reason.TOKEN_BINDING_FAILED, "the token is bound to another client certificate")
+
+
+def _principal(
+    issuer: Issuer, claims: VerifiedClaims, certificate: VerifiedCertificate | None = None
+) -> Principal:
+    methods = {Method.TOKEN} if certificate is None else {Method.TOKEN, Method.CERTIFICATE}
+    return Principal(
+        issuer=issuer.name,
+        subject=claims.subject,
+        methods=frozenset(methods),
+        groups=claims.groups,
+        claims=claims.claims,
+        certificate=None if certificate is None else certificate.identity,
+        token_id=claims.token_id,
+        expires_at=claims.expires_at
+        if certificate is None
+        else min(claims.expires_at, certificate.expires_at),
+    )

@@ -1,0 +1,51 @@
+"""PEM text (RFC 7468), read strictly: every block, and nothing between the blocks."""
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+
+MAX_PEER_PEM_CHARACTERS = 65_536
+MAX_BUNDLE_BYTES = 4_194_304
+
+_BEGIN = "-----BEGIN CERTIFICATE-----"
+_END = "-----END CERTIFICATE-----"
+_BASE64_LINE = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z", re.ASCII)
+
+
+class PemError(ValueError):
+    """The text is not PEM certificates only. The message begins with the line number."""
+
+
+def parse_certificate_blocks(text: str) -> tuple[bytes, ...]:
+    """The DER bytes of every certificate block, in order. Blank lines and `#` comments may stand between them.
+
+    Anything else raises `PemError`: a reader that skips what it does not know would trust half a bundle
+    and never say so.
+    """
+    blocks: list[bytes] = []
+    body: list[str] | None = None
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+        stripped = line.strip(" \t")
+        if body is None:
+            if stripped == _BEGIN:
+                body = []
+            elif stripped and not stripped.startswith("#"):
+                raise PemError(f"line {number}: got something else than a certificate block")
+        elif stripped == _END:
+            blocks.append(_decode(body, number))
+            body = None
+        elif _BASE64_LINE.match(stripped):
+            body.append(stripped)
+        else:
+            raise PemError(f"line {number}: a certificate block has a line that is not base64")
+    if body is not None:
+        raise PemError("a certificate block has no end")
+    return tuple(blocks)
+
+
+def _decode(lines: Sequence[str], number: int) -> bytes:
+    try:
+        return base64.b64decode("".join(lines), validate=True)
+    except (binascii.Error, ValueError):
+        raise PemError(f"line {number}: a certificate block is not base64") from None
