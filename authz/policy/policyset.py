@@ -206,3 +206,8 @@ class EdgeSettings:
     admin: str = "unix:/run/scopegate/envoy-admin.sock"
     per_address: RateLimit = RateLimit(requests=200, seconds=1)
     check_timeout_seconds: float = 0.5
+    upstream_ca: str = "/etc/ssl/certs/ca-certificates.crt"
+    """PEM file of the CAs that vouch for `https` warehouses; by default the system's of Debian, Ubuntu and Alpine."""
+    cache_directory: str | None = None
+    """An existing directory for shared answers, best in memory (tmpfs): then their size has a bound. Without one
+    they are kept in Envoy's own memory, all of them until it ends."""

@@ -1,0 +1,91 @@
+"""The whole Envoy configuration of a policy, as one message."""
+
+from envoy_data_plane.envoy.config.bootstrap import v3 as bootstrap
+from envoy_data_plane.envoy.config.core import v3 as core
+from envoy_data_plane.envoy.config.overload import v3 as overload
+from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections import v3 as connections
+from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap import v3 as fixed_heap
+from envoy_data_plane.envoy.type.matcher import v3 as matcher
+
+from authz.edge.address import TcpAddress, parse_address, to_message
+from authz.edge.listener import edge_listener
+from authz.edge.messages import EdgeError, pack, seconds
+from authz.edge.metadata import metadata_documents
+from authz.edge.routing import route_configuration
+from authz.edge.upstreams import api_key_secrets, authz_cluster, warehouse_upstream
+from authz.policy.policyset import EdgeSettings, PolicySet
+
+MAX_CONNECTIONS = 5_000
+MAX_HEAP_BYTES = 1024 * 1024 * 1024
+
+_SOCKET_MODE = 0o600
+# /quitquitquit and /config_dump are nobody's business; these are what an operator and a scraper read.
+_ADMIN_PATHS = ("/ready", "/listeners", "/clusters", "/server_info", "/stats")
+
+
+def build_bootstrap(policy: PolicySet, edge: EdgeSettings | None = None) -> bootstrap.Bootstrap:
+    """The configuration for `policy`; `edge` in place of the policy's own section.
+
+    Raises `EdgeError` for settings that no safe configuration can be made of.
+    """
+    edge = policy.edge if edge is None else edge
+    warehouses = list(policy.warehouses.values())
+    routes = route_configuration(policy, metadata_documents(policy, edge.public_url))
+    return bootstrap.Bootstrap(
+        node=core.Node(id="edge", cluster="edge"),
+        static_resources=bootstrap.BootstrapStaticResources(
+            listeners=[edge_listener(policy, edge, routes)],
+            clusters=[
+                authz_cluster(edge.scopegate),
+                *(warehouse_upstream(warehouse, edge.upstream_ca) for warehouse in warehouses),
+            ],
+            secrets=api_key_secrets(warehouses),
+        ),
+        admin=_admin(edge.admin),
+        overload_manager=_overload_manager(),
+    )
+
+
+def _admin(text: str) -> bootstrap.Admin:
+    address = parse_address(text, "edge.admin")
+    if isinstance(address, TcpAddress) and not address.is_loopback:
+        raise EdgeError(
+            f"edge.admin: got `{text}`, expected a UNIX socket or a loopback address: whoever reaches it reads everything"
+        )
+    return bootstrap.Admin(
+        address=to_message(address, mode=_SOCKET_MODE),
+        ignore_global_conn_limit=True,
+        allow_paths=[matcher.StringMatcher(prefix=path) for path in _ADMIN_PATHS],
+    )
+
+
+def _overload_manager() -> overload.OverloadManager:
+    heap, downstream = (
+        "envoy.resource_monitors.fixed_heap",
+        "envoy.resource_monitors.global_downstream_max_connections",
+    )
+    return overload.OverloadManager(
+        refresh_interval=seconds(0.25),
+        resource_monitors=[
+            overload.ResourceMonitor(
+                name=heap, typed_config=pack(fixed_heap.FixedHeapConfig(max_heap_size_bytes=MAX_HEAP_BYTES))
+            ),
+            overload.ResourceMonitor(
+                name=downstream,
+                typed_config=pack(
+                    connections.DownstreamConnectionsConfig(max_active_downstream_connections=MAX_CONNECTIONS)
+                ),
+            ),
+        ],
+        actions=[
+            _when_heap_is(heap, 0.95, "envoy.overload_actions.shrink_heap"),
+            _when_heap_is(heap, 0.98, "envoy.overload_actions.stop_accepting_requests"),
+        ],
+    )
+
+
+def _when_heap_is(heap: str, share: float, action: str) -> overload.OverloadAction:
+    return overload.OverloadAction(
+        name=action,
+        triggers=[overload.Trigger(name=heap, threshold=overload.ThresholdTrigger(value=share))],
+    )

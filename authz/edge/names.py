@@ -1,0 +1,17 @@
+"""Names that several parts of the configuration share."""
+
+AUTHZ_CLUSTER = "scopegate"
+
+EXT_AUTHZ = "envoy.filters.http.ext_authz"
+"""The filter, and the namespace of the dynamic metadata that it writes."""
+
+ADDRESS_LIMIT = "envoy.filters.http.local_ratelimit.address"
+PRINCIPAL_LIMIT = "envoy.filters.http.local_ratelimit.principal"
+GUARD = "envoy.filters.http.rbac.guard"
+CLIENT_HEADERS = "envoy.filters.http.header_mutation.client"
+CACHE = "envoy.filters.http.cache_v2"
+
+
+def warehouse_cluster(name: str) -> str:
+    """One cluster a warehouse, also where two share an upstream: the cluster is part of the cache key."""
+    return f"warehouse.{name}"
