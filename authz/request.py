@@ -43,12 +43,12 @@ class AccessRequest:
     path: str
     query: str = ""
     scheme: str = "https"
-    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     certificate_pem: str | None = None
     source_address: str = ""
     tls_sni: str = ""
     request_id: str = ""
-    body: bytes | None = None
+    body: bytes | None = field(default=None, repr=False)
     warehouse_hint: str | None = None
     context: Mapping[str, str] = field(default_factory=dict)
 
