@@ -14,6 +14,8 @@ from functools import cache
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
+from authz.identity.issuer import Issuer, KeyLocation, KeyOrigin
+
 NOW = 1_790_000_000.0
 """A fixed present for tests, in seconds since the epoch."""
 
@@ -133,6 +135,19 @@ def sign(header: bytes, payload: bytes, key: SigningKey, *, algorithm: str | Non
 
 def _families(key: SigningKey) -> frozenset[str]:
     return frozenset({"RS", "PS"}) if isinstance(key.private, rsa.RSAPrivateKey) else frozenset()
+
+
+def make_issuer(**changes: object) -> Issuer:
+    """The configured issuer that `claims` are from; any field may be changed."""
+    fields: dict[str, object] = {
+        "name": "okta",
+        "issuer": ISSUER,
+        "audiences": frozenset({AUDIENCE}),
+        "keys": KeyLocation(origin=KeyOrigin.FILE, place="okta-jwks.json"),
+        "groups_claim": "groups",
+        **changes,
+    }
+    return Issuer(**fields)
 
 
 def thumbprint(certificate_der: bytes) -> str:

@@ -34,11 +34,16 @@ _FINAL = frozenset({Reason.TOKEN_MALFORMED, Reason.TOKEN_SIGNATURE_INVALID})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Known:
-    """A verified principal, good from `not_before` until just before `principal.expires_at`."""
+    """A verified principal, good from `not_before` until just before `principal.expires_at`.
+
+    A token that is bound to a certificate names its `thumbprint`; `bound_pem` is the digest of the PEM text
+    that was found to have it, so that the certificate is parsed once.
+    """
 
     principal: Principal
     not_before: float
-    thumbprint: str | None
+    thumbprint: str | None = None
+    bound_pem: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,13 +110,12 @@ class Authenticator:
         if known is not None and known.not_before <= now < known.principal.expires_at:
             check_accepted(known.principal.issuer, accepts.issuers)
             if known.thumbprint is not None:
-                _check_binding(known.thumbprint, pem)
+                _check_binding(known.thumbprint, pem, known.bound_pem)
             return known.principal
         issuer, claims = self._verify_token(token, key, accepts, now)
-        if claims.thumbprint is not None:
-            _check_binding(claims.thumbprint, pem)
+        bound_pem = None if claims.thumbprint is None else _check_binding(claims.thumbprint, pem)
         principal = _principal(issuer, claims)
-        self._known[key] = _Known(principal, claims.not_before, claims.thumbprint)
+        self._known[key] = _Known(principal, claims.not_before, claims.thumbprint, bound_pem)
         return principal
 
     def _by_certificate(self, pem: str, accepts: AcceptedCredentials, now: float) -> Principal:
@@ -127,7 +131,7 @@ class Authenticator:
             certificate=verified.identity,
             expires_at=verified.expires_at,
         )
-        self._known[key] = _Known(principal, verified.not_before, None)
+        self._known[key] = _Known(principal, verified.not_before)
         return principal
 
     def _by_both(self, token: str, pem: str, accepts: AcceptedCredentials, now: float) -> Principal:
@@ -144,7 +148,7 @@ class Authenticator:
             _check_thumbprint(claims.thumbprint, peer)
         verified = self._verify_certificate(peer, accepts, now)
         principal = _principal(issuer, claims, verified)
-        self._known[key] = _Known(principal, max(claims.not_before, verified.not_before), None)
+        self._known[key] = _Known(principal, max(claims.not_before, verified.not_before))
         return principal
 
     def _check_size(self, token: str) -> None:
@@ -206,13 +210,19 @@ def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _check_binding(thumbprint: str, pem: str | None) -> None:
-    """RFC 8705 section 3: a bound token is worth nothing without the certificate that it is bound to."""
+def _check_binding(thumbprint: str, pem: str | None, bound_pem: bytes | None = None) -> bytes:
+    """RFC 8705 section 3: a bound token is worth nothing without the certificate that it is bound to.
+
+    Returns the digest of the PEM text.
+    """
     if pem is None:
         raise Denied(
             Reason.TOKEN_BINDING_FAILED, "the token is bound to a client certificate, none was presented"
         )
-    _check_thumbprint(thumbprint, parse_peer_certificate(pem))
+    digest = _digest(pem)
+    if digest != bound_pem:
+        _check_thumbprint(thumbprint, parse_peer_certificate(pem))
+    return digest
 
 
 def _check_thumbprint(thumbprint: str, peer: PeerCertificate) -> None:

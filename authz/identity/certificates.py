@@ -206,7 +206,7 @@ def _parse_authorities(pem: bytes, place: str) -> tuple[x509.Certificate, ...]:
     if len(pem) > MAX_BUNDLE_BYTES:
         raise TrustBundleError(f"{place}: got {len(pem)} bytes, expected at most {MAX_BUNDLE_BYTES}")
     try:
-        blocks = parse_certificate_blocks(pem.decode("utf-8"))
+        blocks = parse_certificate_blocks(pem.decode("utf-8"), comments=True)
     except UnicodeDecodeError:
         raise TrustBundleError(f"{place}: not UTF-8; is it DER? expected PEM") from None
     except PemError as error:

@@ -17,10 +17,10 @@ class PemError(ValueError):
     """The text is not PEM certificates only. The message begins with the line number."""
 
 
-def parse_certificate_blocks(text: str) -> tuple[bytes, ...]:
-    """The DER bytes of every certificate block, in order. Blank lines and `#` comments may stand between them.
+def parse_certificate_blocks(text: str, *, comments: bool = False) -> tuple[bytes, ...]:
+    """The DER bytes of every certificate block, in order.
 
-    Anything else raises `PemError`: a reader that skips what it does not know would trust half a bundle
+    Blank lines may stand between the blocks and, with `comments`, lines that begin with `#`. Anything else raises `PemError`: a reader that skips what it does not know would trust half a bundle
     and never say so.
     """
     blocks: list[bytes] = []
@@ -30,7 +30,7 @@ def parse_certificate_blocks(text: str) -> tuple[bytes, ...]:
         if body is None:
             if stripped == _BEGIN:
                 body = []
-            elif stripped and not stripped.startswith("#"):
+            elif stripped and not (comments and stripped.startswith("#")):
                 raise PemError(f"line {number}: got something else than a certificate block")
         elif stripped == _END:
             blocks.append(_decode(body, number))
