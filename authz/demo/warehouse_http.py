@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import json
 
 import duckdb
 from aiohttp import web
@@ -26,7 +27,7 @@ def warehouse_app(warehouse: SalesWarehouse, *, api_key: str | None = None) -> w
             # To the caller only that it failed: the text of the error may quote rows or the predicate.
             print(f"query failed: {type(error).__name__}", flush=True)
             return web.json_response({"error": "the query failed"}, status=500)
-        return web.json_response(answer)
+        return web.json_response(answer, dumps=lambda value: json.dumps(value) + "\n")
 
     async def stats(_request: web.Request) -> web.Response:
         return web.json_response({"queries": warehouse.queries})
