@@ -1,0 +1,103 @@
+"""Logs: one line per notable event, as JSON or for a terminal, that no request can forge and no token enters."""
+
+import logging
+import re
+import sys
+import traceback
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+# A signed token in compact form (RFC 7515 section 3.1), wherever a library may have put one into its message.
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}={0,2}|(?i:bearer)\s+\S+")
+_WITHHELD: Final = "[token withheld]"
+
+
+def configure_logging(form: LogFormat, level: str, stream: TextIO | None = None) -> None:
+    """Send our events and those of the libraries, from `level` up, to `stream` (stderr unless given).
+
+    stdout stays free for the audit trail. Call once, at the start of the process.
+    """
+    out = sys.stderr if stream is None else stream
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        make_printable,
+    ]
+    renderer: Processor
+    match form:
+        case LogFormat.JSON:
+            renderer = structlog.processors.JSONRenderer(sort_keys=True)
+        case LogFormat.CONSOLE:
+            renderer = structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                without_exception_text,
+                renderer,
+            ],
+            foreign_pre_chain=shared,
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+
+
+def make_printable(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Escape what a request may have brought in: control characters would forge lines or drive a terminal."""
+    return {key: value if key == "exc_info" else _printable(value) for key, value in event.items()}
+
+
+def _printable(value: object) -> object:
+    if isinstance(value, str):
+        text = _TOKEN.sub(_WITHHELD, str(value))
+        if text.isprintable():
+            return text
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    if isinstance(value, list | tuple):
+        return [_printable(item) for item in value]
+    if isinstance(value, dict):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    return value
+
+
+def without_exception_text(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Replace an exception by its type and place: its text may quote a credential that it stumbled over."""
+    info = event.pop("exc_info", None)
+    if info is True:
+        info = sys.exc_info()
+    error = info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        event.update(describe(error))
+    return event
+
+
+def describe(error: BaseException) -> dict[str, object]:
+    """Type and call stack of an exception, without its text and without any value."""
+    return {
+        "error": type(error).__name__,
+        "stack": [
+            f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(error.__traceback__)[-12:]
+        ],
+    }

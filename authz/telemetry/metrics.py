@@ -1,0 +1,172 @@
+"""Metrics for Prometheus. Labels come from closed sets and from names in the policy, never from a request."""
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.process_collector import ProcessCollector
+
+from authz import __version__
+from authz.errors import Reason
+
+_MICROSECOND: Final = 1e-6
+CHECK_BUCKETS: Final = tuple(
+    n * _MICROSECOND
+    for n in (10, 20, 30, 50, 75, 100, 150, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000)
+)
+"""Seconds. A warm check takes tens of microseconds, one with a signature to verify some hundred."""
+
+
+class Reload(StrEnum):
+    """How a look at the policy files ended."""
+
+    LOADED = "loaded"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+class Refresh(StrEnum):
+    """How a look at an issuer's keys ended."""
+
+    LOADED = "loaded"
+    FAILED = "failed"
+
+
+class Metrics:
+    """Every metric of one process, in a registry of its own. Written by the event loop and the audit writer."""
+
+    def __init__(self) -> None:
+        # One `_created` series for each counter would double what is scraped, and tells no operator anything.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._decisions = Counter(
+            "scopegate_decisions",
+            "Decisions by warehouse, outcome and reason",
+            ["warehouse", "outcome", "reason"],
+            registry=self.registry,
+        )
+        self._bound: dict[tuple[str | None, Reason], Counter] = {}
+        check_seconds = Histogram(
+            "scopegate_check_seconds",
+            "Time from the bytes of a question to the bytes of its answer",
+            buckets=CHECK_BUCKETS,
+            registry=self.registry,
+        )
+        self.observe_check_seconds: Callable[[float], None] = check_seconds.observe
+        self._in_flight = Gauge(
+            "scopegate_checks_in_flight",
+            "Checks that are accepted and not yet answered",
+            registry=self.registry,
+        )
+        self._defects = Counter(
+            "scopegate_defects", "Checks denied because of a defect in Scopegate", registry=self.registry
+        )
+        self._ready = Gauge(
+            "scopegate_ready", "1 when policy and all keys are loaded", registry=self.registry
+        )
+        self._policy_info = Info("scopegate_policy", "The policy in force", registry=self.registry)
+        self._policy_loaded_at = Gauge(
+            "scopegate_policy_loaded_timestamp_seconds",
+            "When the policy in force was loaded",
+            registry=self.registry,
+        )
+        self._policy_current = Gauge(
+            "scopegate_policy_current",
+            "0 while the files hold a policy that was refused",
+            registry=self.registry,
+        )
+        self._reloads = Counter(
+            "scopegate_policy_reloads",
+            "Looks at the policy files by outcome",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._keys_loaded_at = Gauge(
+            "scopegate_key_set_loaded_timestamp_seconds",
+            "When an issuer's keys were last confirmed",
+            ["issuer"],
+            registry=self.registry,
+        )
+        self._refreshes = Counter(
+            "scopegate_key_set_refreshes",
+            "Looks at an issuer's keys by outcome",
+            ["issuer", "outcome"],
+            registry=self.registry,
+        )
+        self._audit = Counter(
+            "scopegate_audit_records", "Audit records by fate", ["fate"], registry=self.registry
+        )
+        Info("scopegate_build", "The running version", registry=self.registry).info({"version": __version__})
+        self._bind_closed_sets()
+
+    def _bind_closed_sets(self) -> None:
+        """Series of closed sets exist from the start: a counter that appears late hides its first increase."""
+        for reload in Reload:
+            self._reloads.labels(reload.value)
+
+    def watch_in_flight(self, count: Callable[[], float]) -> None:
+        """Read the number of checks in flight from `count` at each scrape."""
+        self._in_flight.set_function(count)
+
+    def decided(self, warehouse: str | None, reason: Reason) -> None:
+        """Count a decision. `warehouse` is a configured name, or None where no warehouse was found."""
+        child = self._bound.get((warehouse, reason))
+        if child is None:
+            outcome = "allow" if reason is Reason.GRANTED else "deny"
+            child = self._decisions.labels(warehouse or "", outcome, reason.value)
+            self._bound[warehouse, reason] = child
+        child.inc()
+
+    def defect(self) -> None:
+        """Count a check that was denied because an exception nobody foresaw was raised."""
+        self._defects.inc()
+
+    def ready(self, *, ready: bool) -> None:
+        """Whether this process answers from a policy and all keys."""
+        self._ready.set(ready)
+
+    def policy_looked_at(self, outcome: Reload) -> None:
+        """Count a look at the policy files."""
+        self._reloads.labels(outcome.value).inc()
+        self._policy_current.set(outcome is not Reload.REFUSED)
+
+    def policy_in_force(self, version: str, at: float, warehouses: Iterable[str]) -> None:
+        """Describe the policy in force since `at` (seconds since the epoch)."""
+        self._policy_info.info({"version": version})
+        self._policy_loaded_at.set(at)
+        for warehouse in warehouses:
+            self._bound.setdefault(
+                (warehouse, Reason.GRANTED), self._decisions.labels(warehouse, "allow", Reason.GRANTED.value)
+            )
+
+    def keys_confirmed_at(self, issuer: str, at: Callable[[], float]) -> None:
+        """Read at each scrape when the keys of `issuer` (a configured name) were last confirmed; 0 is never."""
+        self._keys_loaded_at.labels(issuer).set_function(at)
+
+    def keys_refreshed(self, issuer: str, outcome: Refresh) -> None:
+        """Count a look at the keys of `issuer`, a configured name."""
+        self._refreshes.labels(issuer, outcome.value).inc()
+
+    def issuer_gone(self, issuer: str) -> None:
+        """Forget the series of an issuer that the policy no longer names."""
+        self._keys_loaded_at.remove_by_labels({"issuer": issuer})
+        self._refreshes.remove_by_labels({"issuer": issuer})
+
+    def audited(self, fate: str, records: int) -> None:
+        """Count audit records by what became of them, a closed set. Called from the writer's thread, too."""
+        self._audit.labels(fate).inc(records)
+
+    def text(self, accept: str) -> tuple[bytes, str]:
+        """Every series in the text format that an `Accept` header asks for, and its content type."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type

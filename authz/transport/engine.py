@@ -1,0 +1,109 @@
+"""Bytes in, bytes out: the one function behind which servers can be exchanged.
+
+Whatever happens in here, the answer is a CheckResponse with an explicit status. There is no way to fail open:
+a question that cannot be read, a missing policy and a defect are denials like any other.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+
+from authz.check import Outcome, Snapshot, check
+from authz.errors import Denied, Reason
+from authz.policy.decision import Deny
+from authz.request import AccessRequest
+from authz.transport.answers import AnswerWriter
+from authz.transport.codec import parse_check_request
+from authz.transport.decision_ids import decision_ids
+
+_log: Final = structlog.get_logger("scopegate.engine")
+
+
+class Observer(Protocol):
+    """Is told of every decision before its answer leaves: for the audit trail, the metrics, the key sources."""
+
+    def decided(
+        self, outcome: Outcome, request: AccessRequest | None, *, decision_id: str, at: float, seconds: float
+    ) -> None:
+        """Take note. `request` is None where the question could not be read; `at` is in seconds since the epoch.
+
+        Neither waits nor raises; an exception turns the answer into a denial.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Serving:
+    """Everything that belongs to one policy, swapped as a whole. Without a snapshot every check is `not_ready`."""
+
+    snapshot: Snapshot | None
+    answers: AnswerWriter
+    observer: Observer
+
+
+class Engine:
+    """Decides checks from what `serving` is at the moment that a check begins."""
+
+    __slots__ = ("_clock", "_ids", "serving")
+
+    def __init__(self, serving: Serving, *, clock: Callable[[], float] = time.time) -> None:
+        self.serving = serving
+        self._clock = clock
+        self._ids = decision_ids()
+
+    def decide(self, data: bytes) -> bytes:
+        """The serialized CheckResponse for a serialized CheckRequest. Never raises for what `data` holds."""
+        # INVARIANT: read once. A reload in between must not give a check two policies.
+        serving = self.serving
+        decision_id = next(self._ids)
+        started = time.perf_counter()
+        at = self._clock()
+        request: AccessRequest | None = None
+
+        def observe(outcome: Outcome) -> None:
+            serving.observer.decided(
+                outcome,
+                request,
+                decision_id=decision_id.decode("ascii"),
+                at=at,
+                seconds=time.perf_counter() - started,
+            )
+
+        try:
+            try:
+                request = parse_check_request(data)
+                outcome = _checked(request, serving.snapshot, at)
+            except Denied as denied:
+                outcome = _denied(serving, denied.reason, denied.detail)
+            answer = serving.answers.serialize_outcome(outcome, decision_id)
+            observe(outcome)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as defect:  # noqa: BLE001 - caught here and nowhere else; a panic in cryptography's Rust is no Exception
+            _log.error("defect", decision_id=decision_id.decode("ascii"), exc_info=defect)
+            answer = serving.answers.serialize_denial(Reason.INTERNAL_ERROR, decision_id)
+            # The defect may lie in the observer itself, and the denial must leave all the same.
+            with suppress(Exception):
+                observe(_denied(serving, Reason.INTERNAL_ERROR, type(defect).__name__))
+        return answer
+
+
+def _checked(request: AccessRequest, snapshot: Snapshot | None, at: float) -> Outcome:
+    if snapshot is None:
+        raise Denied(Reason.NOT_READY, "no policy is loaded yet")
+    return check(request, snapshot, at)
+
+
+def _denied(serving: Serving, reason: Reason, detail: str) -> Outcome:
+    snapshot = serving.snapshot
+    return Outcome(
+        decision=Deny(reason=reason, detail=detail),
+        warehouse=None,
+        principal=None,
+        rewrites=None,
+        request_rewrites=None,
+        policy_version="" if snapshot is None else snapshot.policy.version,
+    )

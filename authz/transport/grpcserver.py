@@ -1,0 +1,100 @@
+"""The gRPC server: bytes from Envoy to the engine and back, and the health that Envoy's checks ask for."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+
+from authz.transport.addresses import SOCKET_MODE, Address, TcpAddress, UnixAddress, clear_stale_socket
+
+SERVICE: Final = "envoy.service.auth.v3.Authorization"
+MAX_REQUEST_BYTES: Final = 1 << 20
+"""Longest accepted question. Envoy's headers end at 60 KiB and the body that it sends along at 64 KiB."""
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    ("grpc.max_metadata_size", 64 * 1024),
+    # Without this, a second process would silently share the port and answer half of the checks.
+    ("grpc.so_reuseport", 0),
+    # Envoy's connections are few and long; a keepalive ping from it is never abuse.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+)
+
+
+class GrpcServer:
+    """Serves `decide` as Envoy's Authorization service, with the standard health service beside it."""
+
+    def __init__(self, decide: Callable[[bytes], bytes]) -> None:
+        self._decide = decide
+        self._in_flight = 0
+        self._health = health.HealthServicer()
+        self._server = grpc.aio.server(options=_OPTIONS)
+        # No (de)serializers: the engine takes bytes and gives bytes.
+        check = grpc.unary_unary_rpc_method_handler(self._check)
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(SERVICE, {"Check": check}),)
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    @property
+    def in_flight(self) -> int:
+        """Checks that are accepted and not yet answered."""
+        return self._in_flight
+
+    async def _check(self, data: bytes, _: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+        self._in_flight += 1
+        try:
+            return self._decide(data)
+        finally:
+            self._in_flight -= 1
+
+    async def start(self, addresses: Sequence[Address]) -> tuple[Address, ...]:
+        """Listen on `addresses` and begin to serve, as not yet healthy; the addresses that were bound.
+
+        Raises OSError if one of them cannot be bound.
+        """
+        await self.healthy(healthy=False)
+        bound = tuple(self._bind(address) for address in addresses)
+        await self._server.start()
+        return bound
+
+    def _bind(self, address: Address) -> Address:
+        match address:
+            case TcpAddress(host=host):
+                return TcpAddress(host, self._add_port(address))
+            case UnixAddress(path=path):
+                clear_stale_socket(path)
+                # The mask closes the moment between bind and chmod; nothing else runs yet.
+                mask = os.umask(0o777 & ~SOCKET_MODE)
+                try:
+                    self._add_port(address)
+                finally:
+                    os.umask(mask)
+                path.chmod(SOCKET_MODE)
+                return address
+
+    def _add_port(self, address: Address) -> int:
+        try:
+            port: int = self._server.add_insecure_port(str(address))
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address}: is it taken, or not ours to bind?") from error
+        return port
+
+    async def healthy(self, *, healthy: bool) -> None:
+        """Tell Envoy's health checks whether to send checks here."""
+        status = health_pb2.HealthCheckResponse
+        for service in ("", SERVICE):
+            await self._health.set(service, status.SERVING if healthy else status.NOT_SERVING)
+
+    async def drain(self, *, notice_seconds: float, grace_seconds: float) -> None:
+        """Stop without losing a check: say so, go on answering while Envoy notices, then finish what is in flight.
+
+        `notice_seconds` is for Envoy's health checks, `grace_seconds` the bound for checks in flight.
+        """
+        await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(notice_seconds)
+        await self._server.stop(grace_seconds)
