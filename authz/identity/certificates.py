@@ -28,13 +28,13 @@ class TrustBundleError(ValueError):
     """The PEM files of a trust cannot be used."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrustBundle:
-    """The roots and intermediates of one trust, parsed; at least one root."""
+    """The roots and intermediates of one trust, parsed; at least one root. Equal if it vouches for the same."""
 
     trust: CertificateTrust
-    roots: tuple[x509.Certificate, ...] = field(repr=False)
-    intermediates: tuple[x509.Certificate, ...] = field(repr=False)
+    roots: tuple[x509.Certificate, ...] = field(repr=False, compare=False)
+    intermediates: tuple[x509.Certificate, ...] = field(repr=False, compare=False)
     fingerprint: str
     """Changes if and only if the trust or one of its certificates does."""
 

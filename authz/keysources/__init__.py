@@ -1,1 +1,1 @@
-"""Key sets and trust bundles: fetched and reloaded in the background, never called from a check."""
+"""Where key sets and trust bundles come from: fetched and read in the background, never inside a check."""

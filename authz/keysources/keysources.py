@@ -1,0 +1,277 @@
+"""The background work that keeps key sets and trust bundles fresh.
+
+Checks never wait for it: they read what the snapshot holds. Every change ends in one call of `on_change`,
+upon which the app builds a new snapshot.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from authz.identity.certificates import TrustBundle
+from authz.identity.issuer import Issuer, KeyOrigin
+from authz.identity.keyset import KeySet
+from authz.identity.trust import CertificateTrust
+from authz.keysources.discovery import RemoteKeys
+from authz.keysources.fetch import TOTAL_SECONDS
+from authz.keysources.files import load_key_set, load_trust_bundle
+from authz.keysources.schedule import Schedule
+from authz.keysources.source import Loaded, Source, SourceKind, SourceStatus
+
+_AnySource = Source[KeySet] | Source[TrustBundle]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _IssuerSource:
+    issuer: Issuer
+    source: Source[KeySet]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _TrustSource:
+    trust: CertificateTrust
+    source: Source[TrustBundle]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prepared:
+    """The sources of a policy, each tried at least once, not yet in force."""
+
+    issuers: Mapping[str, _IssuerSource] = field(default_factory=dict)
+    trusts: Mapping[str, _TrustSource] = field(default_factory=dict)
+
+    @property
+    def key_sets(self) -> dict[str, KeySet]:
+        """The key sets at hand, by issuer name."""
+        return {
+            name: entry.source.material
+            for name, entry in self.issuers.items()
+            if entry.source.material is not None
+        }
+
+    @property
+    def bundles(self) -> dict[str, TrustBundle]:
+        """The trust bundles at hand, by trust name."""
+        return {
+            name: entry.source.material
+            for name, entry in self.trusts.items()
+            if entry.source.material is not None
+        }
+
+    @property
+    def sources(self) -> list[_AnySource]:
+        """Every source, issuers first."""
+        keys: list[_AnySource] = [entry.source for entry in self.issuers.values()]
+        return keys + [entry.source for entry in self.trusts.values()]
+
+    @property
+    def status(self) -> tuple[SourceStatus, ...]:
+        """How each source is."""
+        return tuple(source.status() for source in self.sources)
+
+    @property
+    def missing(self) -> tuple[SourceStatus, ...]:
+        """The sources that have nothing at all, with the error of each."""
+        return tuple(status for status in self.status if not status.loaded)
+
+
+class KeySources:
+    """Key sets and trust bundles of the policy in force. For one event loop; not for other threads.
+
+    Start: ``await start(issuers, trusts)``. A new policy, in two steps so that keys and policy change in one
+    moment: ``prepared = await prepare(issuers, trusts)`` tries what is new and keeps what is unchanged; then,
+    without an `await` in between, swap the snapshot (from `prepared.key_sets`, `prepared.bundles`) and
+    ``adopt(prepared)``. `on_change` is called in the loop after a change in the background, never by `prepare`
+    and `adopt`; `on_attempt` after every attempt, for logs and metrics.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_change: Callable[[], None],
+        on_attempt: Callable[[SourceStatus], None] = lambda _: None,
+        schedule: Schedule | None = None,
+        fetch_seconds: float = TOTAL_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._on_change = on_change
+        self._on_attempt = on_attempt
+        self._schedule = schedule or Schedule()
+        self._fetch_seconds = fetch_seconds
+        self._clock = clock
+        self._current = Prepared()
+        self._tasks: dict[_AnySource, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._reading_files = asyncio.Lock()
+
+    @property
+    def key_sets(self) -> dict[str, KeySet]:
+        """The last good key set of each issuer that has one, by configured name."""
+        return self._current.key_sets
+
+    @property
+    def bundles(self) -> dict[str, TrustBundle]:
+        """The last good trust bundle of each trust that has one, by configured name."""
+        return self._current.bundles
+
+    @property
+    def status(self) -> tuple[SourceStatus, ...]:
+        """How each source is."""
+        return self._current.status
+
+    @property
+    def missing(self) -> tuple[SourceStatus, ...]:
+        """The sources that have nothing at all: not ready while there is one."""
+        return self._current.missing
+
+    async def start(self, issuers: Mapping[str, Issuer], trusts: Mapping[str, CertificateTrust]) -> Prepared:
+        """Try every source once and begin to refresh. What failed is in `missing`; URLs are tried again."""
+        prepared = await self.prepare(issuers, trusts)
+        self.adopt(prepared)
+        return prepared
+
+    async def stop(self) -> None:
+        """End the refreshing; what is loaded stays readable."""
+        for source in list(self._tasks):
+            self._end(source)
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    async def prepare(
+        self, issuers: Mapping[str, Issuer], trusts: Mapping[str, CertificateTrust]
+    ) -> Prepared:
+        """The sources of a policy: unchanged ones as they are, new and changed ones tried once."""
+        prepared = Prepared(
+            issuers={name: self._issuer_source(issuer) for name, issuer in issuers.items()},
+            trusts={name: self._trust_source(trust) for name, trust in trusts.items()},
+        )
+        await asyncio.gather(*(self._attempt(source) for source in prepared.sources if not source.tried))
+        return prepared
+
+    def adopt(self, prepared: Prepared) -> None:
+        """Put prepared sources in force: end the refreshing of those that are gone, begin that of the new."""
+        self._current = prepared
+        wanted: dict[_AnySource, Issuer] = {
+            entry.source: entry.issuer
+            for entry in prepared.issuers.values()
+            if entry.issuer.keys.origin is not KeyOrigin.FILE
+        }
+        for source in [source for source in self._tasks if source not in wanted]:
+            self._end(source)
+        for source, issuer in wanted.items():
+            if source not in self._tasks:
+                self._tasks[source] = asyncio.create_task(
+                    self._keep_fresh(source, issuer.keys.refresh_seconds), name=f"keys of {issuer.name}"
+                )
+
+    def refresh_soon(self, issuer_name: str) -> bool:
+        """Look for new keys now, because a token names one that is not known. Returns whether it will be done.
+
+        Once in `Schedule.request_interval` per issuer, whoever asks how often.
+        """
+        entry = self._current.issuers.get(issuer_name)
+        if entry is None or entry.source not in self._tasks:
+            return False
+        now = asyncio.get_running_loop().time()
+        last = entry.source.last_request
+        if last is not None and now - last < self._schedule.request_interval:
+            return False
+        entry.source.last_request = now
+        entry.source.wake.set()
+        return True
+
+    async def reload_files(self) -> None:
+        """Read the key set and trust files again; a file that is broken now leaves the last good one in force."""
+        async with self._reading_files:
+            # What has no refreshing task comes from files.
+            files = [source for source in self._current.sources if source not in self._tasks]
+            changed = [await self._attempt(source) for source in files]
+            if any(changed):
+                self._announce()
+
+    async def _keep_fresh(self, source: _AnySource, refresh_seconds: float) -> None:
+        # One task for each issuer: at most one request at a time, whoever asks for one.
+        while True:
+            try:
+                async with asyncio.timeout(self._delay(source, refresh_seconds)):
+                    await source.wake.wait()
+            except TimeoutError:
+                pass
+            source.wake.clear()
+            if await self._attempt(source):
+                self._announce()
+
+    def _delay(self, source: _AnySource, refresh_seconds: float) -> float:
+        chance = random.random()  # noqa: S311 - jitter keeps workers apart, it is no secret
+        if source.failures:
+            return self._schedule.after_failure(refresh_seconds, source.failures, chance)
+        return self._schedule.after_success(refresh_seconds, source.max_age, chance)
+
+    async def _attempt(self, source: _AnySource) -> bool:
+        changed = await source.attempt()
+        _call_listener(lambda: self._on_attempt(source.status()))
+        return changed
+
+    def _announce(self) -> None:
+        _call_listener(self._on_change)
+
+    def _end(self, source: _AnySource) -> None:
+        task = self._tasks.pop(source)
+        task.cancel()
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    def _issuer_source(self, issuer: Issuer) -> _IssuerSource:
+        old = self._current.issuers.get(issuer.name)
+        if old is not None and (old.issuer.issuer, old.issuer.keys) == (issuer.issuer, issuer.keys):
+            return _IssuerSource(issuer, old.source)
+        remote = RemoteKeys(issuer, total_seconds=self._fetch_seconds)
+
+        async def load() -> Loaded[KeySet]:
+            if issuer.keys.origin is KeyOrigin.FILE:
+                key_set = await asyncio.to_thread(load_key_set, issuer)
+                return Loaded(material=key_set, problems=key_set.problems)
+            key_set, max_age = await remote.fetch()
+            return Loaded(material=key_set, problems=key_set.problems, max_age=max_age)
+
+        return _IssuerSource(
+            issuer,
+            Source(
+                kind=SourceKind.ISSUER_KEYS,
+                name=issuer.name,
+                place=issuer.keys.place,
+                load=load,
+                clock=self._clock,
+            ),
+        )
+
+    def _trust_source(self, trust: CertificateTrust) -> _TrustSource:
+        old = self._current.trusts.get(trust.name)
+        if old is not None and old.trust == trust:
+            return _TrustSource(trust, old.source)
+
+        async def load() -> Loaded[TrustBundle]:
+            bundle = await asyncio.to_thread(load_trust_bundle, trust)
+            return Loaded(material=bundle, problems=bundle.expired(self._clock()))
+
+        return _TrustSource(
+            trust,
+            Source(
+                kind=SourceKind.TRUST_BUNDLE,
+                name=trust.name,
+                place=trust.roots,
+                load=load,
+                clock=self._clock,
+            ),
+        )
+
+
+def _call_listener(listener: Callable[[], None]) -> None:
+    """A listener's defect is reported as the loop reports defects; it must not end the refreshing for good."""
+    try:
+        listener()
+    except Exception as error:  # noqa: BLE001 - see above
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": "a listener of the key sources failed", "exception": error}
+        )
