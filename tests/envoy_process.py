@@ -1,40 +1,31 @@
-"""Real processes and small counterparts for integration tests: Envoy, `scopegate serve`, a warehouse, a stub.
+"""Real processes for integration tests: Envoy and `scopegate serve`, and what they need.
 
 Everything listens on 127.0.0.1 at free ports or on sockets in a directory of its own, and is ended by its own
 process id. Envoy asks the kernel to end it with the thread that started it, so start it from the main thread.
 """
 
 import contextlib
-import http.client
 import json
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
 
-import grpc
 from cryptography import x509
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from authz.edge.binary import find_envoy
+from tests.edge_client import Reply, ask_socket
 from tests.pki import SERVER_AUTH, Authority, Leaf, dns, make_authority
 
 READY_SECONDS = 20.0
-_METHOD = "/envoy.service.auth.v3.Authorization/Check"
-
-Headers = Sequence[tuple[str, str]]
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = READY_SECONDS) -> None:
@@ -54,9 +45,6 @@ def short_directory() -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-
-
-# ---- certificates
 
 
 def present_authority(name: str = "Edge Test CA") -> Authority:
@@ -88,64 +76,6 @@ def write_leaf(directory: Path, name: str, leaf: Leaf) -> tuple[Path, Path]:
     certificate.write_text(leaf.pem)
     key.write_bytes(leaf.key_pem)
     return certificate, key
-
-
-# ---- a client that sends what it is told
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def header(self, name: str) -> str | None:
-        """The values under `name`, joined; None without one."""
-        values = [value for key, value in self.headers if key.lower() == name]
-        return ", ".join(values) if values else None
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-def client_context(
-    roots: Path, *, certificate: tuple[Path, Path] | None = None, maximum: ssl.TLSVersion | None = None
-) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(roots))
-    if certificate is not None:
-        context.load_cert_chain(*certificate)
-    if maximum is not None:
-        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-        context.maximum_version = maximum
-    return context
-
-
-def ask(
-    port: int,
-    context: ssl.SSLContext,
-    target: str,
-    *,
-    method: str = "GET",
-    headers: Headers = (),
-    body: bytes | None = None,
-    host: str = "localhost",
-) -> Reply:
-    """One HTTP/1.1 request in exactly these words: nothing is normalised, added (but the length) or joined."""
-    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=15)
-    connection._validate_path = lambda _target: None  # type: ignore[attr-defined]  # hostile targets are the point
-    with contextlib.closing(connection):
-        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
-        connection.putheader("host", host)
-        for name, value in headers:
-            connection.putheader(name, value)
-        if body is not None:
-            connection.putheader("content-length", str(len(body)))
-        connection.endheaders(body)
-        answer = connection.getresponse()
-        return Reply(answer.status, tuple(answer.getheaders()), answer.read())
-
-
-# ---- Envoy
 
 
 class EnvoyProcess:
@@ -273,183 +203,6 @@ def validate_configuration(path: Path) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
-
-
-class _SocketConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=5)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
-def ask_socket(path: Path, target: str, method: str = "GET") -> Reply:
-    """One HTTP request over a UNIX socket."""
-    with contextlib.closing(_SocketConnection(path)) as connection:
-        connection.request(method, target)
-        answer = connection.getresponse()
-        return Reply(answer.status, tuple(answer.getheaders()), answer.read())
-
-
-# ---- a warehouse that remembers what reached it
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A request as it reached the warehouse."""
-
-    method: str
-    target: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def values(self, name: str) -> list[str]:
-        """Every value under `name`."""
-        return [value for key, value in self.headers if key.lower() == name]
-
-    @property
-    def names(self) -> set[str]:
-        """Names of all headers, lower case."""
-        return {key.lower() for key, _ in self.headers}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int = 200
-    headers: Headers = ()
-    body: bytes = b"rows"
-
-
-class Warehouse:
-    """A small HTTP server; `answer` decides what comes back, and is exchanged by tests."""
-
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.answer: Callable[[Seen], Answer] = _count_rows()
-        self.seen: list[Seen] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        if tls is not None:
-            self._server.socket = tls.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    def take(self) -> list[Seen]:
-        """What came since the last call."""
-        taken, self.seen = self.seen, []
-        return taken
-
-    def reset(self) -> None:
-        self.answer = _count_rows()
-        self.seen = []
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
-
-
-def _handler(warehouse: Warehouse) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle_one_request(self) -> None:
-            with contextlib.suppress(ConnectionError, ssl.SSLError):
-                super().handle_one_request()
-
-        def __getattr__(self, name: str) -> Callable[[], None]:
-            """Every method is served."""
-            if name.startswith("do_"):
-                return self._serve
-            raise AttributeError(name)
-
-        def _serve(self) -> None:
-            seen = Seen(self.command, self.path, tuple(self.headers.items()), self._body())
-            warehouse.seen.append(seen)
-            answer = warehouse.answer(seen)
-            self.send_response(answer.status)
-            for key, value in answer.headers:
-                self.send_header(key, value)
-            self.send_header("content-length", str(len(answer.body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(answer.body)
-
-        def _body(self) -> bytes:
-            if self.headers.get("transfer-encoding", "").lower() == "chunked":
-                return b"".join(iter(self._chunk, b""))
-            return self.rfile.read(int(self.headers.get("content-length", "0")))
-
-        def _chunk(self) -> bytes:
-            data = self.rfile.read(int(self.rfile.readline(), 16))
-            self.rfile.readline()
-            return data
-
-        def log_message(self, *_: object) -> None:
-            """Silence: what came is in `seen`."""
-
-    return Handler
-
-
-def _count_rows() -> Callable[[Seen], Answer]:
-    """Every answer differs from the one before, so that a kept one is noticed."""
-    count = iter(range(1, 1_000_000))
-    return lambda _seen: Answer(body=b"rows %d" % next(count))
-
-
-# ---- a stub in Scopegate's place
-
-
-@dataclass
-class AuthzStub:
-    """An ext_authz server on a socket that answers with whatever bytes `answer` gives."""
-
-    path: Path
-    answer: Callable[[bytes], bytes]
-    calls: list[bytes] = field(default_factory=list)
-
-    def __enter__(self) -> Self:
-        self._server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
-        self._health = health.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._health.set("", health_pb2.HealthCheckResponse.SERVING)
-        self._server.add_generic_rpc_handlers((_RawHandler(self._check),))
-        self._server.add_insecure_port(f"unix:{self.path}")
-        self._server.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop(0).wait(5)
-
-    def _check(self, request: bytes, _context: grpc.ServicerContext) -> bytes:
-        self.calls.append(request)
-        return self.answer(request)
-
-
-class _RawHandler(grpc.GenericRpcHandler):
-    """Bytes in, bytes out: also bytes that are no message."""
-
-    def __init__(self, check: Callable[[bytes, grpc.ServicerContext], bytes]) -> None:
-        self._handler = grpc.unary_unary_rpc_method_handler(check)
-
-    def service(self, details: grpc.HandlerCallDetails) -> Any:
-        return self._handler if details.method == _METHOD else None
-
-
-# ---- the real Scopegate
 
 
 class ScopegateProcess:

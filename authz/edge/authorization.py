@@ -25,8 +25,12 @@ MAX_DENIAL_BYTES = 8_192
 _PARTITION = rf".*[?&]{SCOPE_PARAMETER}=[A-Za-z0-9._\-]+(&.*)?"
 
 
-def check_filter(timeout_seconds: float) -> hcm.HttpFilter:
-    """ext_authz that fails closed: no answer in time, no readable answer, no permitted answer → 503 or 500."""
+def check_filter(timeout_seconds: float, *, rewrites_path: bool) -> hcm.HttpFilter:
+    """ext_authz that fails closed: no answer in time, no readable answer, no permitted answer → 503.
+
+    `rewrites_path` lets Scopegate replace the target, for warehouses that take their scope in the query.
+    """
+    mutable = MUTABLE_HEADERS_EXPRESSION + ("|^:path$" if rewrites_path else "")
     return http_filter(
         EXT_AUTHZ,
         ext_authz.ExtAuthz(
@@ -47,7 +51,7 @@ def check_filter(timeout_seconds: float) -> hcm.HttpFilter:
             validate_mutations=True,
             decoder_header_mutation_rules=mutation_rules.HeaderMutationRules(
                 disallow_all=True,
-                allow_expression=matcher.RegexMatcher(regex=MUTABLE_HEADERS_EXPRESSION),
+                allow_expression=matcher.RegexMatcher(regex=mutable),
                 disallow_is_error=True,
             ),
             # The certificate comes in `source.certificate`, from the handshake.

@@ -6,6 +6,7 @@ from envoy_data_plane.envoy.config.overload import v3 as overload
 from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections import v3 as connections
 from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap import v3 as fixed_heap
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
+from envoy_data_plane.google import protobuf
 
 from authz.edge.address import TcpAddress, parse_address, to_message
 from authz.edge.listener import edge_listener
@@ -17,6 +18,8 @@ from authz.policy.policyset import EdgeSettings, PolicySet
 
 MAX_CONNECTIONS = 5_000
 MAX_HEAP_BYTES = 1024 * 1024 * 1024
+MAX_EXPRESSION = 4_096
+"""Size of a compiled regular expression, in RE2's own measure."""
 
 _SOCKET_MODE = 0o600
 # /quitquitquit and /config_dump are nobody's business; these are what an operator and a scraper read.
@@ -43,6 +46,7 @@ def build_bootstrap(policy: PolicySet, edge: EdgeSettings | None = None) -> boot
         ),
         admin=_admin(edge.admin),
         overload_manager=_overload_manager(),
+        layered_runtime=_runtime(),
     )
 
 
@@ -56,6 +60,14 @@ def _admin(text: str) -> bootstrap.Admin:
         address=to_message(address, mode=_SOCKET_MODE),
         ignore_global_conn_limit=True,
         allow_paths=[matcher.StringMatcher(prefix=path) for path in _ADMIN_PATHS],
+    )
+
+
+def _runtime() -> bootstrap.LayeredRuntime:
+    """The list of headers that an answer may touch is longer than the regular expressions Envoy takes by default."""
+    values = {"re2": {"max_program_size": {"error_level": MAX_EXPRESSION, "warn_level": MAX_EXPRESSION}}}
+    return bootstrap.LayeredRuntime(
+        layers=[bootstrap.RuntimeLayer(name="static", static_layer=protobuf.Struct.from_dict(values))]
     )
 
 

@@ -13,20 +13,9 @@ from authz.rendering.owned import OWNED_HEADERS, OWNED_PREFIXES
 
 Mutation = mutation_rules.HeaderMutation
 
-# Headers by which some servers let a client say what it asked for: oauth2-proxy CVE-2026-40575, CVE-2026-34457.
-_REROUTING = (
-    "forwarded",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-uri",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-host",
-    "x-original-url",
-    "x-rewrite-url",
-)
+# Envoy writes the peer's address to the end of the client's list: without this the warehouse would read the
+# client's invention first.
+_CONNECTION = ("x-forwarded-for",)
 
 # A condition or a range makes cache_v2 ask upstream again, or answer in parts of what others filled in.
 _CONDITIONS = ("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since")
@@ -35,7 +24,7 @@ _CONDITIONS = ("if-match", "if-modified-since", "if-none-match", "if-range", "if
 def early_removals() -> core.TypedExtensionConfig:
     """Runs before routing and every filter, so that nothing ever sees a client's copy of an owned header."""
     removals = [remove_prefix(prefix) for prefix in OWNED_PREFIXES]
-    removals += [remove(name) for name in sorted({*OWNED_HEADERS, *_REROUTING})]
+    removals += [remove(name) for name in sorted({*OWNED_HEADERS, *_CONNECTION})]
     return extension(
         "envoy.http.early_header_mutation.header_mutation", early.HeaderMutation(mutations=removals)
     )

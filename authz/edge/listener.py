@@ -95,7 +95,13 @@ def _connection_manager(
 def http_filters(policy: PolicySet, edge: EdgeSettings) -> list[hcm.HttpFilter]:
     """The order matters: flood guard, decision, guard of the decision, the principal's limit, shared answers."""
     warehouses = policy.warehouses.values()
-    filters = [address_limit(edge.per_address), check_filter(edge.check_timeout_seconds), guard_filter()]
+    filters = [
+        address_limit(edge.per_address),
+        check_filter(
+            edge.check_timeout_seconds, rewrites_path=any(warehouse.query for warehouse in warehouses)
+        ),
+        guard_filter(),
+    ]
     limit = principal_limit(warehouses)
     if limit is not None:
         filters.append(limit)

@@ -1,87 +1,115 @@
-"""Routes that choose the same warehouse as Scopegate does (`authz.policy.routes`).
+"""Routes that choose the same warehouse as `authz.policy.routes` does.
 
-Longest match first, whole segments. Methods are left to Scopegate, so that a refused one is answered with a
-reason. What no route matches is asked about, too, and has nowhere to go.
+A route that names the host first, then whole paths, then the longest prefix of whole segments. Methods are left
+to Scopegate, so that a refused one is answered with a reason; only where several warehouses share a pattern does
+Envoy tell them apart by method, too. What no route matches is asked about as well, and has nowhere to go.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from betterproto2 import Message
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.route import v3 as route
+from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google import protobuf
 
 from authz.edge import authorization, headers, sharedcache
 from authz.edge.messages import pack, seconds
-from authz.edge.names import (
-    CACHE,
-    CLIENT_HEADERS,
-    EXT_AUTHZ,
-    GUARD,
-    PRINCIPAL_LIMIT,
-    warehouse_cluster,
-)
+from authz.edge.names import CACHE, CLIENT_HEADERS, EXT_AUTHZ, GUARD, PRINCIPAL_LIMIT, warehouse_cluster
 from authz.edge.upstreams import MAX_STREAM_SECONDS
 from authz.policy.policyset import PolicySet, Route, Warehouse
 
 HEALTH_PATH = "/healthz"
 
 
-class _Candidate(NamedTuple):
-    route: Route
-    warehouse: Warehouse
+class _Pattern(NamedTuple):
+    """Where a route leads from. In descending order the first that matches decides."""
 
-    @property
-    def rank(self) -> tuple[int, bool, bool]:
-        """Greater wins, as in `authz.policy.routes`."""
-        path = self.route.path or self.route.prefix or ""
-        return len(path), self.route.path is not None, bool(self.route.hosts)
+    names_host: bool
+    whole_path: bool
+    length: int
+    text: str
+
+
+_Methods = frozenset[str]
+_Claims = Mapping[_Pattern, Mapping[str, _Methods]]
+"""Warehouse names and their methods, by pattern."""
 
 
 def route_configuration(policy: PolicySet, own_answers: Mapping[str, str]) -> route.RouteConfiguration:
     """`own_answers` are JSON documents by path, public for everybody."""
-    candidates = [
-        _Candidate(entry, warehouse) for warehouse in policy.warehouses.values() for entry in warehouse.routes
-    ]
-    candidates.sort(key=lambda candidate: candidate.rank, reverse=True)
     limited = any(warehouse.per_principal for warehouse in policy.warehouses.values())
     own = [
         _own_answer(HEALTH_PATH, "ok\n", "text/plain", limited=limited),
-        *(
-            _own_answer(path, document, "application/json", limited=limited)
-            for path, document in own_answers.items()
-        ),
+        *(_own_answer(path, text, "application/json", limited=limited) for path, text in own_answers.items()),
     ]
-    hosts = sorted({host for candidate in candidates for host in candidate.route.hosts})
 
-    def virtual_host(name: str, domain: str, chosen: Iterable[_Candidate]) -> route.VirtualHost:
-        return route.VirtualHost(
-            name=name,
-            domains=[domain],
-            routes=[*own, *(_warehouse_route(entry, limited=limited) for entry in chosen), _nowhere()],
+    def virtual_host(name: str, domain: str, host: str | None) -> route.VirtualHost:
+        claims = _claims(policy.warehouses.values(), host)
+        routes = (
+            made
+            for pattern in sorted(claims, reverse=True)
+            for made in _routes(pattern, claims[pattern], policy.warehouses, limited=limited)
         )
+        return route.VirtualHost(name=name, domains=[domain], routes=[*own, *routes, _nowhere("nowhere")])
 
+    hosts = {
+        host for warehouse in policy.warehouses.values() for entry in warehouse.routes for host in entry.hosts
+    }
     return route.RouteConfiguration(
         name="edge",
         # Scopegate decides by the name without the port, too.
         ignore_port_in_host_matching=True,
         virtual_hosts=[
-            *(
-                virtual_host(
-                    f"host.{host}",
-                    host,
-                    (c for c in candidates if not c.route.hosts or host in c.route.hosts),
-                )
-                for host in hosts
-            ),
-            virtual_host("any", "*", (c for c in candidates if not c.route.hosts)),
+            *(virtual_host(f"host.{host}", host, host) for host in sorted(hosts)),
+            virtual_host("any", "*", None),
         ],
     )
 
 
-def _warehouse_route(candidate: _Candidate, *, limited: bool) -> route.Route:
-    warehouse = candidate.warehouse
+def _claims(warehouses: Iterable[Warehouse], host: str | None) -> _Claims:
+    """What the warehouses claim of the requests for `host`; None is every host that no route names."""
+    claims: dict[_Pattern, dict[str, _Methods]] = {}
+    for warehouse in warehouses:
+        for entry in warehouse.routes:
+            if entry.hosts and host not in entry.hosts:
+                continue
+            of_pattern = claims.setdefault(_pattern(entry), {})
+            of_pattern[warehouse.name] = of_pattern.get(warehouse.name, frozenset()) | entry.methods
+    return claims
+
+
+def _pattern(entry: Route) -> _Pattern:
+    text = entry.path if entry.path is not None else entry.prefix or "/"
+    return _Pattern(bool(entry.hosts), entry.path is not None, len(text), text)
+
+
+def _routes(
+    pattern: _Pattern,
+    methods: Mapping[str, _Methods],
+    warehouses: Mapping[str, Warehouse],
+    *,
+    limited: bool,
+) -> Iterator[route.Route]:
+    shared = len(methods) > 1
+    for name in sorted(methods):
+        match = _match(pattern)
+        if shared:
+            match.headers = [_one_of_methods(methods[name])]
+        yield route.Route(
+            name=f"{name} {pattern.text}",
+            match=match,
+            route=route.RouteAction(cluster=warehouse_cluster(name), timeout=seconds(MAX_STREAM_SECONDS)),
+            typed_per_filter_config=_settings(warehouses[name], limited=limited),
+        )
+    if shared:
+        # A method that none of them takes must not fall to a wider pattern: Scopegate would not look there.
+        yield _nowhere(f"nowhere {pattern.text}", _match(pattern))
+
+
+def _settings(warehouse: Warehouse, *, limited: bool) -> dict[str, protobuf.Any]:
     settings: dict[str, Message] = {
         EXT_AUTHZ: authorization.check_settings(warehouse),
         GUARD: authorization.guard_settings(warehouse),
@@ -91,40 +119,37 @@ def _warehouse_route(candidate: _Candidate, *, limited: bool) -> route.Route:
     if warehouse.cache is not None:
         settings[CLIENT_HEADERS] = headers.shared_answer_settings()
         settings[CACHE] = sharedcache.switched_on()
-    return route.Route(
-        name=f"{warehouse.name} {candidate.route.path or candidate.route.prefix}",
-        match=_match(candidate.route),
-        route=route.RouteAction(
-            cluster=warehouse_cluster(warehouse.name), timeout=seconds(MAX_STREAM_SECONDS)
-        ),
-        typed_per_filter_config=_packed(settings),
+    return _packed(settings)
+
+
+def _match(pattern: _Pattern) -> route.RouteMatch:
+    if pattern.whole_path:
+        return route.RouteMatch(path=pattern.text)
+    if pattern.text.endswith("/"):
+        return route.RouteMatch(prefix=pattern.text)
+    return route.RouteMatch(path_separated_prefix=pattern.text)
+
+
+def _one_of_methods(methods: _Methods) -> route.HeaderMatcher:
+    expression = "|".join(re.escape(method) for method in sorted(methods))
+    return route.HeaderMatcher(
+        name=":method",
+        string_match=matcher.StringMatcher(safe_regex=matcher.RegexMatcher(regex=expression)),
     )
 
 
-def _nowhere() -> route.Route:
+def _nowhere(name: str, match: route.RouteMatch | None = None) -> route.Route:
     """What belongs to no warehouse. Without a route Envoy would not ask, and the denial would be in no audit trail."""
     return route.Route(
-        name="nowhere",
-        match=route.RouteMatch(prefix="/"),
+        name=name,
+        match=match or route.RouteMatch(prefix="/"),
         direct_response=route.DirectResponseAction(status=404),
     )
 
 
-def _match(entry: Route) -> route.RouteMatch:
-    if entry.path is not None:
-        return route.RouteMatch(path=entry.path)
-    prefix = entry.prefix or "/"
-    if prefix.endswith("/"):
-        return route.RouteMatch(prefix=prefix)
-    return route.RouteMatch(path_separated_prefix=prefix)
-
-
 def _own_answer(path: str, body: str, content_type: str, *, limited: bool) -> route.Route:
     """An answer that Envoy gives itself: nobody is asked, nothing is behind it."""
-    settings: dict[str, Message] = {
-        EXT_AUTHZ: authorization.no_check(),
-        GUARD: sharedcache.switched_off(),
-    }
+    settings: dict[str, Message] = {EXT_AUTHZ: authorization.no_check(), GUARD: sharedcache.switched_off()}
     if limited:
         settings[PRINCIPAL_LIMIT] = sharedcache.switched_off()
     return route.Route(

@@ -149,6 +149,8 @@ def _mutations(warehouse: Warehouse) -> header_mutation.HeaderMutation:
     if warehouse.cache is not None:
         # One form of each answer: cache_v2 never keeps one with `Vary`.
         request.append(remove("accept-encoding"))
+        # The answer is everybody's: it must not depend on the address of whoever asked first.
+        request.append(remove("x-forwarded-for"))
         response.append(remove("vary"))
         # A warehouse that says `no-store` or `private` is obeyed.
         response.append(add_if_absent("cache-control", f"max-age={warehouse.cache.ttl_seconds}"))
