@@ -155,11 +155,12 @@ def _count_rows() -> Callable[[Seen], Answer]:
 
 @dataclass
 class AuthzStub:
-    """An ext_authz server on a socket that answers with whatever bytes `answer` gives."""
+    """An ext_authz server on a socket that answers with whatever bytes `answer` gives; with `fail`, by that code."""
 
     path: Path
     answer: Callable[[bytes], bytes]
     calls: list[bytes] = field(default_factory=list)
+    fail: grpc.StatusCode | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -186,8 +187,10 @@ class AuthzStub:
         taken, self.calls = self.calls, []
         return [CheckRequest.parse(call) for call in taken]
 
-    def _check(self, request: bytes, _context: grpc.ServicerContext) -> bytes:
+    def _check(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         self.calls.append(request)
+        if self.fail is not None:
+            context.abort(self.fail, "told to fail")
         return self.answer(request)
 
 
@@ -241,7 +244,10 @@ def deny(code: int, status: int, reason: str) -> bytes:
             status=Status(code=code),
             denied_response=DeniedHttpResponse(
                 status=HttpStatus(code=StatusCode(status)),
-                headers=[_header("content-type", "application/problem+json"), _header("x-scope-decision-id", "d-0")],
+                headers=[
+                    _header("content-type", "application/problem+json"),
+                    _header("x-scope-decision-id", "d-0"),
+                ],
                 body=f'{{"status":{status},"reason":"{reason}"}}',
             ),
             dynamic_metadata=Struct.from_dict({"decision_id": "d-0", "reason": reason}),

@@ -46,6 +46,7 @@ class StubbedEdge:
         """As at the beginning: a warehouse without memory, a stub that allows the warehouse `sales`."""
         self.warehouse.reset()
         self.stub.calls = []
+        self.stub.fail = None
         self.stub.answer = lambda _call: allow()
 
     def client(self, name: str, *identities: str, authority: Authority | None = None) -> ssl.SSLContext:
@@ -62,7 +63,8 @@ class StubbedEdge:
         finally:
             self.stub.start()
             wait_until(
-                lambda: self.envoy.stat("cluster.scopegate.membership_healthy") == 1, "Scopegate is healthy again"
+                lambda: self.envoy.stat("cluster.scopegate.membership_healthy") == 1,
+                "Scopegate is healthy again",
             )
 
 
