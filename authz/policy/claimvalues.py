@@ -1,6 +1,6 @@
 """Values of a dimension out of a verified claim. The texts name claims and types, never what a claim says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from authz.errors import Denied, Reason
 from authz.identity.principal import Principal
@@ -35,11 +35,20 @@ def claim_values(term: FromClaim, type: ValueType, principal: Principal) -> Cons
 
 
 def _claim(term: FromClaim, principal: Principal) -> object:
-    found: object = principal.claims
-    for step in term.path:
-        if not isinstance(found, Mapping) or found.get(step) is None:
-            raise Denied(Reason.CLAIM_MISSING, f"{_name(term)} is missing")
-        found = found[step]
+    found = _walk(term.path, principal.claims)
+    if found is None:
+        raise Denied(Reason.CLAIM_MISSING, f"{_name(term)} is missing")
+    return found
+
+
+def _walk(path: Sequence[str], claims: Mapping[str, object]) -> object:
+    """A claim of this very name first, because namespaced claims are URLs with dots in them."""
+    whole = ".".join(path)
+    if whole in claims:
+        return claims[whole]
+    found: object = claims
+    for step in path:
+        found = found.get(step) if isinstance(found, Mapping) else None
     return found
 
 
