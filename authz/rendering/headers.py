@@ -1,0 +1,220 @@
+"""The generic headers: who asks, and what they may see, in the forms that a warehouse asked for.
+
+| header | value |
+|---|---|
+| `x-scope-id` | the scope id, 32 hex digits |
+| `x-scope-warehouse` | the name of the warehouse that the scope is for |
+| `x-scope-policy` | the version of the policy |
+| `x-scope-subject`, `x-scope-issuer` | who asks, unless the answers are shared |
+| `x-scope-json` | the whole scope, see `scope_json` |
+| `x-scope-sql` | the row filter as a predicate, see `authz.rendering.sql` |
+| `x-scope-<dimension>` | one dimension, see `authz.rendering.encoding.values_text`; `_` becomes `-` |
+| `x-scope-hidden` | `email,phone`: columns that must not be shown; absent if there is none |
+| `x-scope-masked` | `email=hash,phone=last4`: columns and how they are masked; absent if there is none |
+
+All but the JSON form are percent-encoded (UTF-8); lists are split at commas first, then decoded.
+"""
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from authz.errors import Denied, Reason
+from authz.identity.principal import Principal
+from authz.policy.decision import Allow
+from authz.policy.policyset import HeaderForm, Warehouse
+from authz.rendering import owned
+from authz.rendering.encoding import header_text, item_text, values_text
+from authz.rendering.sql import predicate
+from authz.scopes.columns import ColumnMask
+from authz.scopes.constraints import Constraint, OneOf
+from authz.scopes.datascope import DataScope, canonical_json
+from authz.scopes.rowfilter import Everything, Nothing, RowFilter, Where, to_json
+
+JSON_FORMAT = 1
+"""Version of the JSON form."""
+
+MAX_HEADER_BYTES = 8 * 1024
+"""Longest value of one header: what common servers take in a line (nginx, Node, Jetty)."""
+
+MAX_HEADERS_BYTES = 24 * 1024
+"""All names and values together, well below Envoy's 60 KiB for a whole request."""
+
+
+def tells_identity(warehouse: Warehouse) -> bool:
+    """Whether a warehouse is told who asks: never where its answers are shared."""
+    return warehouse.identity_headers and warehouse.cache is None
+
+
+def header_names(allow: Allow) -> tuple[str, ...]:
+    """The headers that `scope_headers` sets, without the cost of their values."""
+    warehouse = allow.warehouse
+    names = [owned.ID, owned.WAREHOUSE, owned.POLICY]
+    if tells_identity(warehouse):
+        names += [owned.SUBJECT, owned.ISSUER]
+    for form in warehouse.headers:
+        match form:
+            case HeaderForm.JSON:
+                names.append(owned.JSON)
+            case HeaderForm.SQL:
+                names.append(owned.SQL)
+            case HeaderForm.VALUES:
+                names += map(owned.dimension_header, warehouse.columns)
+            case _:
+                assert_never(form)
+    treatments = allow.scope.columns.values()
+    if ColumnMask.HIDDEN in treatments:
+        names.append(owned.HIDDEN)
+    if any(mask is not ColumnMask.HIDDEN for mask in treatments):
+        names.append(owned.MASKED)
+    return tuple(names)
+
+
+def scope_headers(allow: Allow, principal: Principal, policy_version: str) -> tuple[tuple[str, str], ...]:
+    """Every header of an allowed request.
+
+    Raises `Denied`: `scope_not_expressible` if a form cannot say the scope exactly, `scope_too_large`.
+    """
+    headers = tuple(_headers(allow, principal, policy_version))
+    # INVARIANT: what is set is what `header_names` says; a client's copy of every other name is removed.
+    if tuple(name for name, _ in headers) != header_names(allow):
+        raise ValueError("the headers are not those that were announced")
+    _check_sizes(headers)
+    return headers
+
+
+def scope_json(warehouse: Warehouse, scope: DataScope) -> str:
+    r"""The whole scope as compact JSON with sorted keys, in ASCII (`\u` escapes).
+
+    `{"columns": {dimension: column}, "format": 1, "hidden": [column], "id": scope id, "masked": {column: mask},
+    "rows": …, "warehouse": name}`, where `rows` is as `authz.scopes.rowfilter.to_json` says, in dimensions.
+    A reader that meets another `format`, or a key or mask that it does not know, must refuse.
+    """
+    masks = {column: mask.value for column, mask in scope.columns.items() if mask is not ColumnMask.HIDDEN}
+    return canonical_json(
+        {
+            "columns": dict(warehouse.columns),
+            "format": JSON_FORMAT,
+            "hidden": _hidden(scope),
+            "id": scope.id,
+            "masked": masks,
+            "rows": to_json(scope.rows),
+            "warehouse": warehouse.name,
+        }
+    )
+
+
+def single_conjunction(rows: RowFilter) -> dict[str, Constraint]:
+    """The constraints by dimension, if one list for each dimension says it all.
+
+    Raises `Denied(scope_not_expressible)` for alternatives: {EU, A} or {US, B} is not {EU, US} and {A, B}.
+    """
+    match rows:
+        case Everything():
+            return {}
+        case Where((disjunct,)):
+            return dict(disjunct)
+        case Where(disjuncts):
+            raise Denied(
+                Reason.SCOPE_NOT_EXPRESSIBLE,
+                f"{len(disjuncts)} alternatives in a form that takes one list for each dimension",
+            )
+        case Nothing():
+            raise Denied(Reason.SCOPE_NOT_EXPRESSIBLE, "no row, in a form that takes values")
+        case _:
+            assert_never(rows)
+
+
+def check_dimensions(warehouse: Warehouse, rows: RowFilter) -> None:
+    """Raise `Denied(scope_not_expressible)` if a filter has a dimension that the warehouse does not know.
+
+    Leaving its constraint out would select more.
+    """
+    if isinstance(rows, Where):
+        for name, _ in (entry for disjunct in rows.disjuncts for entry in disjunct):
+            if name not in warehouse.columns:
+                raise Denied(
+                    Reason.SCOPE_NOT_EXPRESSIBLE,
+                    f"warehouse `{warehouse.name}` has no dimension `{name}`",
+                )
+
+
+def _headers(allow: Allow, principal: Principal, policy_version: str) -> Iterator[tuple[str, str]]:
+    warehouse, scope = allow.warehouse, allow.scope
+    yield owned.ID, scope.id
+    yield owned.WAREHOUSE, header_text(warehouse.name)
+    yield owned.POLICY, header_text(policy_version)
+    if tells_identity(warehouse):
+        yield owned.SUBJECT, header_text(principal.subject)
+        yield owned.ISSUER, header_text(principal.issuer)
+    for form in warehouse.headers:
+        yield from form_headers(form, warehouse, scope)
+    hidden = _hidden(scope)
+    if hidden:
+        yield owned.HIDDEN, ",".join(map(item_text, hidden))
+    masks = [
+        f"{item_text(name)}={mask.value}"
+        for name, mask in sorted(scope.columns.items())
+        if mask is not ColumnMask.HIDDEN
+    ]
+    if masks:
+        yield owned.MASKED, ",".join(masks)
+
+
+def form_headers(form: HeaderForm, warehouse: Warehouse, scope: DataScope) -> Iterator[tuple[str, str]]:
+    """The headers of one form. Raises `Denied` as `scope_headers` does."""
+    # A value and its separator are two bytes at least: no need to write what cannot fit.
+    if 2 * _values(scope.rows) > MAX_HEADER_BYTES and form is not HeaderForm.VALUES:
+        raise _too_large(form.value, f"{_values(scope.rows)} values")
+    match form:
+        case HeaderForm.JSON:
+            yield owned.JSON, scope_json(warehouse, scope)
+        case HeaderForm.SQL:
+            yield owned.SQL, header_text(predicate(scope.rows, warehouse.columns, warehouse.dialect))
+        case HeaderForm.VALUES:
+            yield from _values_headers(warehouse, scope)
+        case _:
+            assert_never(form)
+
+
+def _values_headers(warehouse: Warehouse, scope: DataScope) -> Iterator[tuple[str, str]]:
+    constraints = single_conjunction(scope.rows)
+    taken: set[str] = set()
+    for dimension in warehouse.columns:
+        name = owned.dimension_header(dimension)
+        if dimension in owned.RESERVED_DIMENSIONS or name in taken:
+            raise Denied(
+                Reason.SCOPE_NOT_EXPRESSIBLE, f"dimension `{dimension}` has no header of its own: `{name}`"
+            )
+        taken.add(name)
+        yield name, values_text(constraints.get(dimension))
+
+
+def _hidden(scope: DataScope) -> list[str]:
+    return sorted(column for column, mask in scope.columns.items() if mask is ColumnMask.HIDDEN)
+
+
+def _values(rows: RowFilter) -> int:
+    if not isinstance(rows, Where):
+        return 0
+    return sum(
+        len(constraint.values) if isinstance(constraint, OneOf) else 1
+        for disjunct in rows.disjuncts
+        for _, constraint in disjunct
+    )
+
+
+def _check_sizes(headers: tuple[tuple[str, str], ...]) -> None:
+    for name, value in headers:
+        if len(value) > MAX_HEADER_BYTES:
+            raise _too_large(name, f"{len(value)} bytes")
+    total = sum(len(name) + len(value) for name, value in headers)
+    if total > MAX_HEADERS_BYTES:
+        raise Denied(
+            Reason.SCOPE_TOO_LARGE, f"{total} bytes of headers, at most {MAX_HEADERS_BYTES} are supported"
+        )
+
+
+def _too_large(what: str, size: str) -> Denied:
+    return Denied(
+        Reason.SCOPE_TOO_LARGE, f"`{what}` of {size}, at most {MAX_HEADER_BYTES} bytes are supported"
+    )

@@ -1,0 +1,111 @@
+"""Every name that Scopegate owns or removes, in one place: headers, and the words no dimension may have.
+
+`authz.edge` renders Envoy's early removal and its allow-list of mutations from here, so that what Scopegate
+answers and what Envoy accepts cannot drift apart.
+
+Left to Envoy, which sets these itself from the connection and drops what a client sent (`use_remote_address`, no
+trusted hops): `x-forwarded-for`, `x-forwarded-proto`, `x-envoy-*` and `x-request-id`. `host`, `:path`, `:method`
+and `:scheme` cannot be removed by an answer at all. `connection` and what it names is hop-by-hop and Envoy's.
+"""
+
+import re
+from typing import Final
+
+from authz.rendering.rewrites import OWNED_PREFIX
+
+ID: Final = "x-scope-id"
+WAREHOUSE: Final = "x-scope-warehouse"
+POLICY: Final = "x-scope-policy"
+SUBJECT: Final = "x-scope-subject"
+ISSUER: Final = "x-scope-issuer"
+JSON: Final = "x-scope-json"
+SQL: Final = "x-scope-sql"
+HIDDEN: Final = "x-scope-hidden"
+MASKED: Final = "x-scope-masked"
+DECISION_ID: Final = "x-scope-decision-id"
+
+OWNED_PREFIXES: Final = (OWNED_PREFIX,)
+"""Every header under one of these is Scopegate's."""
+
+RESERVED_DIMENSIONS: Final = frozenset(
+    name.removeprefix(OWNED_PREFIX).replace("-", "_")
+    for name in (ID, WAREHOUSE, POLICY, SUBJECT, ISSUER, JSON, SQL, HIDDEN, MASKED, DECISION_ID)
+)
+"""Dimensions of these names would have a header (form `values`) that means something else."""
+
+CREDENTIAL_HEADERS: Final = (
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "x-forwarded-client-cert",
+)
+"""Read by Scopegate or set by Envoy before the check, so removed by the answer, never earlier.
+
+The warehouse must not be able to use them elsewhere, and Envoy caches nothing that carries `authorization`.
+"""
+
+OWNED_HEADERS: Final = (
+    # Another target or another method than the one that was decided on (oauth2-proxy CVE-2026-40575).
+    "x-original-url",
+    "x-original-uri",
+    "x-original-host",
+    "x-original-method",
+    "x-rewrite-url",
+    "x-override-url",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    # Another origin: Trino builds `nextUri` from these, and a client would be led astray by it.
+    "forwarded",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-path",
+    "x-forwarded-uri",
+    "x-forwarded-method",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-forwarded-ssl",
+    # Another address, for warehouses that open by address.
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    # Another identity, for warehouses that were once behind another proxy.
+    "remote-user",
+    "x-remote-user",
+    "x-remote-group",
+    "x-webauth-user",
+    "x-forwarded-user",
+    "x-forwarded-email",
+    "x-forwarded-groups",
+    "x-forwarded-preferred-username",
+    "x-forwarded-access-token",
+    "x-auth-request-user",
+    "x-auth-request-email",
+    "x-auth-request-groups",
+    "x-auth-request-access-token",
+    # The key with which the edge, and only the edge, opens the warehouse.
+    "x-api-key",
+)
+"""No honest client sends these through: they go before anything sees them, and the answer removes them again."""
+
+REMOVED_HEADERS: Final = (*CREDENTIAL_HEADERS, *OWNED_HEADERS)
+"""What every answer removes, whether the request carried it or not: Envoy need not show Scopegate every header."""
+
+MUTABLE_HEADERS_EXPRESSION: Final = (
+    "^(?:" + "|".join([re.escape(OWNED_PREFIX) + "[a-z0-9-]+", *map(re.escape, REMOVED_HEADERS)]) + ")$"
+)
+"""RE2: every header that an answer may set or remove; Envoy refuses an answer that touches another."""
+
+_REMOVED = frozenset(REMOVED_HEADERS)
+
+
+def is_owned(name: str) -> bool:
+    """Whether a header (lower case) is removed from a client's request."""
+    return name.startswith(OWNED_PREFIXES) or name in _REMOVED
+
+
+def dimension_header(dimension: str) -> str:
+    """The header of a dimension in the form `values`."""
+    return OWNED_PREFIX + dimension.lower().replace("_", "-")

@@ -1,0 +1,150 @@
+"""A row filter as an SQL predicate in the dialect of the warehouse.
+
+SQLGlot builds, quotes and writes; nothing here puts SQL together from text. What the predicate means is the
+warehouse's business in these points, which the operator must know:
+
+- Text is equal to text as the column's collation says. MySQL and SQL Server ignore case by default. Text ranges
+  are written only where the order is by code point (`SCOPE_NOT_EXPRESSIBLE` elsewhere; PostgreSQL is told to).
+- A dimension's type must be its column's: MySQL compares text with a number by guessing.
+- Timestamps are UTC. Columns without a time zone are compared in the session's, which must then be UTC.
+- Identifiers are quoted, so they are case sensitive where the dialect says so (Snowflake: `REGION`).
+- Backslashes are escaped where the dialect reads them as escapes (MySQL, ClickHouse, Snowflake, BigQuery,
+  Databricks). PostgreSQL is taken with `standard_conforming_strings` on, its default since 9.1.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import assert_never
+
+from sqlglot import exp
+
+from authz.errors import Denied, Reason
+from authz.rendering.dialects import DIALECTS, TARGETS, Dialect, refusal
+from authz.scopes.conjunctions import Conjunction
+from authz.scopes.constraints import Between, Constraint, OneOf, constraint_type
+from authz.scopes.rowfilter import Everything, Nothing, RowFilter, Where
+from authz.scopes.values import Value, ValueType
+
+__all__ = ["DIALECTS", "predicate"]
+
+_REFUSED_IN_IDENTIFIERS = frozenset("\"'`[]\\;")
+
+
+def predicate(rows: RowFilter, columns: Mapping[str, str], dialect: str) -> str:
+    """The predicate that selects the rows of a filter; `columns` maps each dimension to its column.
+
+    `1 = 1` for everything and `1 = 0` for nothing, because not every dialect has TRUE. In parentheses where it
+    needs them, so it can stand beside other conditions. Raises
+    `Denied(scope_not_expressible)` for what the dialect cannot be told exactly.
+    """
+    target = TARGETS.get(dialect)
+    if target is None:
+        raise Denied(Reason.SCOPE_NOT_EXPRESSIBLE, f"unknown SQL dialect `{dialect}`")
+    return _expression(rows, columns, target).sql(dialect=target.sqlglot)
+
+
+def _expression(rows: RowFilter, columns: Mapping[str, str], target: Dialect) -> exp.Expr:
+    match rows:
+        case Everything():
+            return exp.EQ(this=exp.Literal.number(1), expression=exp.Literal.number(1))
+        case Nothing():
+            return exp.EQ(this=exp.Literal.number(1), expression=exp.Literal.number(0))
+        case Where(disjuncts):
+            alternatives = [_conjunction(disjunct, columns, target) for disjunct in disjuncts]
+            return _whole(exp.or_(*alternatives, copy=False))
+        case _:
+            assert_never(rows)
+
+
+def _whole(expression: exp.Expr) -> exp.Expr:
+    """In parentheses if it needs them: `active AND a OR b` would let every `b` through."""
+    return exp.paren(expression, copy=False) if isinstance(expression, exp.Connector) else expression
+
+
+def _conjunction(disjunct: Conjunction, columns: Mapping[str, str], target: Dialect) -> exp.Expr:
+    conditions = [
+        condition
+        for name, constraint in disjunct
+        for condition in _conditions(_column(columns, name), constraint, target)
+    ]
+    return exp.and_(*conditions, copy=False)
+
+
+def _column(columns: Mapping[str, str], dimension: str) -> exp.Column:
+    name = columns.get(dimension)
+    if name is None:
+        # Leaving the constraint out would select more.
+        raise Denied(Reason.SCOPE_NOT_EXPRESSIBLE, f"dimension `{dimension}` has no column")
+    if not name or not name.isprintable() or not _REFUSED_IN_IDENTIFIERS.isdisjoint(name):
+        raise Denied(Reason.SCOPE_NOT_EXPRESSIBLE, f"the column of dimension `{dimension}` cannot be quoted")
+    return exp.column(name, quoted=True)
+
+
+def _conditions(column: exp.Column, constraint: Constraint, target: Dialect) -> list[exp.Expr]:
+    problem = refusal(constraint, target)
+    if problem is not None:
+        raise Denied(Reason.SCOPE_NOT_EXPRESSIBLE, problem)
+    match constraint:
+        case OneOf((_, _)) if constraint_type(constraint) is ValueType.BOOLEAN:
+            # Both of two: SQL Server has no literals for a list of them.
+            return [exp.Not(this=exp.Is(this=column, expression=exp.Null()))]
+        case OneOf((value,)):
+            return [exp.EQ(this=column, expression=_literal(value, target))]
+        case OneOf(values):
+            return [exp.In(this=column, expressions=[_literal(value, target) for value in values])]
+        case Between() as range_:
+            return _range(column, range_, target)
+        case _:
+            assert_never(constraint)
+
+
+def _range(column: exp.Column, range_: Between, target: Dialect) -> list[exp.Expr]:
+    subject: exp.Expr = column
+    if constraint_type(range_) is ValueType.STRING and target.text_order == "C":
+        subject = exp.Collate(this=column, expression=exp.to_identifier("C", quoted=True))
+    parts: list[exp.Expr] = []
+    if range_.low is not None:
+        above = exp.GT if range_.low_open else exp.GTE
+        parts.append(above(this=subject, expression=_literal(range_.low, target)))
+    if range_.high is not None:
+        below = exp.LT if range_.high_open else exp.LTE
+        parts.append(below(this=subject.copy(), expression=_literal(range_.high, target)))
+    return parts
+
+
+def _literal(value: Value, target: Dialect) -> exp.Expr:
+    match value:
+        case bool():
+            return exp.true() if value else exp.false()
+        case str():
+            national = target.national_text and not value.isascii()
+            return exp.National(this=value) if national else exp.Literal.string(value)
+        case int():
+            return exp.Literal.number(value)
+        case Decimal():
+            return _decimal(value, target)
+        case datetime():
+            text = value.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+            return _cast(
+                text + ("+00:00" if target.timestamp_has_offset else ""), target.timestamp_type, target
+            )
+        case date():
+            return _cast(value.isoformat(), target.date_type, target)
+        case _:
+            assert_never(value)
+
+
+def _decimal(value: Decimal, target: Dialect) -> exp.Expr:
+    _, digits, exponent = value.as_tuple()
+    scale = -exponent if isinstance(exponent, int) else 0
+    # No wider than the number is: with DECIMAL(38, 30) the comparison with an amount could overflow.
+    name = target.decimal_type.format(precision=max(len(digits), scale), scale=scale)
+    return _cast(format(value, "f"), name, target)
+
+
+def _cast(text: str, type_: str, target: Dialect) -> exp.Expr:
+    to = exp.DataType.build(type_, dialect=target.sqlglot)
+    # ClickHouse would be given Nullable(…) types otherwise, which its indices do not take.
+    to.set("nullable", False)
+    return exp.Cast(this=exp.Literal.string(text), to=to)
