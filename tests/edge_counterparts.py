@@ -1,6 +1,5 @@
 """Counterparts of the edge: a warehouse that remembers what reached it, and a stub in Scopegate's place."""
 
-import contextlib
 import itertools
 import ssl
 import threading
@@ -74,8 +73,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def handle_one_request(self) -> None:
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
+        try:
             super().handle_one_request()
+        except (ConnectionError, ssl.SSLError):
+            self.close_connection = True
 
     def __getattr__(self, name: str) -> Callable[[], None]:
         """Every method is served."""
