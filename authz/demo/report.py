@@ -118,7 +118,7 @@ def _injected(line: Line) -> Text:
         columns += [f"{name} hidden" for name in scope.get("hidden", [])]
         if columns:
             text.append(f"{', '.join(columns)}\n", "cyan")
-    text.append(line.why, "dim")
+    text.append("\n".join(part for part in (line.why, line.scene.note) if part), "dim")
     for problem in line.problems:
         text.append(f"\n✘ {problem}", "bold red")
     return text

@@ -146,13 +146,12 @@ def _play_scene(
         answer = stage.client.ask_until(question, scene.repeat_until, at_most=scene.expected.times.stop)
     answer = dataclasses.replace(answer, queries=stage.queries() - before)
     truth = None if scene.expected.rows is None else ask_oracle(oracle, scene.expected.rows, stage.today)
-    line = Line(
-        scene=scene,
-        answer=answer,
-        truth=truth,
-        problems=problems(scene.expected, answer, truth, scopes),
-        why=explainer.why(question, answer),
-    )
+    why = explainer.why(question, answer)
+    found = problems(scene.expected, answer, truth, scopes)
+    said = answer.body.get("reason", "granted")
+    if why.reason is not None and why.reason != said:
+        found = (*found, f"explain: got {why.reason} for the same question, expected {said}")
+    line = Line(scene=scene, answer=answer, truth=truth, problems=found, why=why.text)
     _remember_scope(scene, answer, scopes)
     return line
 

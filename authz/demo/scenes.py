@@ -28,6 +28,8 @@ class Scene:
     question: Callable[[Wallet], Question]
     expected: Expected
     repeat_until: int | None = None
+    note: str = ""
+    """For whoever sees it for the first time; what it claims is in `expected`."""
 
 
 COLLEAGUES = "Colleagues, one question: how many sales, and what do they come to?"
@@ -60,6 +62,7 @@ SCENES: tuple[Scene, ...] = (
         how="token",
         question=lambda wallet: Question(token=wallet.token(EMIL)),
         expected=_EMMAS_AGAIN,
+        note="the same scope as Emma, so the edge cache answers: one query for two colleagues",
     ),
     Scene(
         key="uma",
@@ -68,6 +71,7 @@ SCENES: tuple[Scene, ...] = (
         how="token",
         question=lambda wallet: Question(token=wallet.token(UMA)),
         expected=Expected(status=200, answered_by=AnsweredBy.WAREHOUSE, rows=US_ROWS, email=Email.HIDDEN),
+        note="another scope, so never the same cached answer",
     ),
     Scene(
         key="carlos",
@@ -86,6 +90,7 @@ SCENES: tuple[Scene, ...] = (
         how="client certificate",
         question=lambda wallet: Question(certificate=wallet.extract_job),
         expected=Expected(status=200, answered_by=AnsweredBy.WAREHOUSE, rows=ALL_ROWS, email=Email.CLEAR),
+        note="a machine: no token, and all rows",
     ),
     Scene(
         key="emma-behind-the-job",
@@ -94,6 +99,7 @@ SCENES: tuple[Scene, ...] = (
         how="token and certificate",
         question=lambda wallet: Question(token=wallet.token(EMMA), certificate=wallet.extract_job),
         expected=_EMMAS_AGAIN,
+        note="a viewer behind a server sees what the viewer may, not what the server may",
     ),
     Scene(
         key="sam",
@@ -158,6 +164,7 @@ SCENES: tuple[Scene, ...] = (
         how="certificate of another CA",
         question=lambda wallet: Question(certificate=wallet.impostor),
         expected=Expected(status=None, answered_by=AnsweredBy.HANDSHAKE),
+        note="the right name, but not signed by the CA in clients-ca.pem",
     ),
     Scene(
         key="spoofed",
@@ -175,6 +182,7 @@ SCENES: tuple[Scene, ...] = (
             },
         ),
         expected=_EMMAS_AGAIN,
+        note="Envoy drops every x-scope-… header of a client before anybody reads it",
     ),
     Scene(
         key="underscore",
@@ -183,6 +191,7 @@ SCENES: tuple[Scene, ...] = (
         how="header x_scope_sql",
         question=lambda wallet: Question(token=wallet.token(EMMA), headers={"x_scope_sql": "TRUE"}),
         expected=_refused(400, None, AnsweredBy.ENVOY),
+        note="some servers read it as x-scope-sql, so Envoy refuses it",
     ),
     Scene(
         key="smuggled",
@@ -209,6 +218,7 @@ SCENES: tuple[Scene, ...] = (
         how="/api%2F..%2Fstats",
         question=lambda wallet: Question(target="/api%2F..%2Fstats", token=wallet.token(EMMA)),
         expected=_refused(400, None, AnsweredBy.ENVOY),
+        note="two parsers could read two paths, so Envoy refuses it",
     ),
     Scene(
         key="dot-segments",
@@ -217,6 +227,7 @@ SCENES: tuple[Scene, ...] = (
         how="/api/../stats",
         question=lambda wallet: Question(target="/api/../stats", token=wallet.token(EMMA)),
         expected=_refused(404, "route_unknown"),
+        note="Envoy reads it as /stats, and no route leads there",
     ),
     Scene(
         key="limit",
@@ -232,6 +243,7 @@ SCENES: tuple[Scene, ...] = (
             times=range(LIMIT_PER_MINUTE + 1, LIMIT_PER_MINUTE + 31),
         ),
         repeat_until=429,
+        note="120 a minute for each principal, says the policy; Envoy counts",
     ),
     Scene(
         key="uma-unharmed",
@@ -242,5 +254,6 @@ SCENES: tuple[Scene, ...] = (
         expected=Expected(
             status=200, answered_by=AnsweredBy.CACHE, rows=US_ROWS, email=Email.HIDDEN, same_scope_as="uma"
         ),
+        note="the wall display emptied its own bucket, not hers",
     ),
 )

@@ -29,6 +29,9 @@ WORKERS = 2
 HOSTS = ("localhost", "127.0.0.1")
 READY_SECONDS = 60.0
 
+# Port 0: nobody scrapes the demo. Nothing to drain: when it ends, nobody asks any more.
+_WORKER_OPTIONS = ("--http=127.0.0.1:0", "--log-format=console", "--drain-notice=0", "--drain-grace=1")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
@@ -156,7 +159,7 @@ def _envoy_command(configuration: Path) -> Sequence[str]:
 def _worker(children: Children, name: str, policy: Path, listen: Path) -> None:
     children.start(
         name,
-        scopegate_command("serve", f"--policy={policy}", f"--listen=unix:{listen}", "--http=127.0.0.1:0"),
+        scopegate_command("serve", f"--policy={policy}", f"--listen=unix:{listen}", *_WORKER_OPTIONS),
     )
 
 

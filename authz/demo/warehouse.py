@@ -71,16 +71,19 @@ def _single(headers: Mapping[str, Sequence[str]], name: str) -> str:
 
 
 def _list(headers: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
+    """The items of a list header. Split first, then decoded: an item may hold a comma."""
     if name not in headers:
         return ()
-    return tuple(
-        unquote(item.strip(), errors="strict") for item in headers[name][0].split(",") if item.strip()
-    )
+    if len(headers[name]) != 1:
+        raise Refused(403, f"header `{name}` came {len(headers[name])} times")
+    return tuple(unquote(item, errors="strict") for item in headers[name][0].split(","))
 
 
 def _mask(item: str) -> tuple[str, str]:
     column, separator, mask = item.partition("=")
-    return (column, mask) if separator else (column, "null")
+    if not separator:
+        raise Refused(500, f"the scope masks `{item}` in no way that could be obeyed")
+    return column, mask
 
 
 class SalesWarehouse:

@@ -60,7 +60,7 @@ def test_no_answer_if_the_scope_hides_a_column_that_does_not_exist() -> None:
 def test_the_scope_is_read_from_percent_encoded_headers() -> None:
     """Values are ASCII on the wire."""
     scope = read_scope(
-        {**HEADERS, "x-scope-hidden": ["customer_email, amount"], "x-scope-masked": ["region=hash"]}
+        {**HEADERS, "x-scope-hidden": ["customer_email,amount"], "x-scope-masked": ["region=hash"]}
     )
     assert scope.where == "region = 'EU'"
     assert scope.hidden == ("customer_email", "amount")
