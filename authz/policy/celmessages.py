@@ -33,7 +33,7 @@ def explain_compile_error(text: str) -> CompileError:
     """The first error of cel-cpp's report: what follows it is mostly its echo."""
     found = _ERROR.search(text)
     if found is None:
-        return CompileError(f"not a condition: {text.splitlines()[0] if text else 'unknown error'}", 1, 1)
+        return CompileError(_reworded(text.partition("\n")[0]), 1, 1)
     line, column, message = int(found[1]), int(found[2]), found[3].removesuffix(" [INVALID_ARGUMENT]")
     if (undeclared := _UNDECLARED.match(message)) is not None:
         # A dotted name is reported at its last dot; the caret belongs under its beginning.

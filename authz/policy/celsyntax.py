@@ -148,10 +148,12 @@ class Node:
 
 
 def _origin(node: Node) -> int:
-    """A plain call stands at its parenthesis, behind its name; a member call or an operator in the middle."""
+    """A plain call stands at its parenthesis and a dotted variable at its last dot; an operator in the middle."""
     call = node.expr.call_expr
-    behind = call.function.isidentifier() and not call.HasField("target")
-    return node.position - (len(call.function) if behind else 0)
+    before = node.expr.ident_expr.name.rpartition(".")[0]
+    if call.function.isidentifier() and not call.HasField("target"):
+        before = call.function
+    return max(0, node.position - len(before))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
