@@ -163,8 +163,15 @@ def _headers(allow: Allow, principal: Principal, policy_version: str) -> Iterato
 def form_headers(form: HeaderForm, warehouse: Warehouse, scope: DataScope) -> Iterator[tuple[str, str]]:
     """The headers of one form. Raises `Denied` as `scope_headers` does."""
     # A value and its separator are two bytes at least: no need to write what cannot fit.
-    if 2 * _values(scope.rows) > MAX_HEADER_BYTES and form is not HeaderForm.VALUES:
-        raise _too_large(form.value, f"{_values(scope.rows)} values")
+    if 2 * _count(scope.rows) > MAX_HEADER_BYTES and form is not HeaderForm.VALUES:
+        raise _too_large(form.value, f"{_count(scope.rows)} values")
+    for name, value in _form(form, warehouse, scope):
+        if len(value) > MAX_HEADER_BYTES:
+            raise _too_large(name, f"{len(value)} bytes")
+        yield name, value
+
+
+def _form(form: HeaderForm, warehouse: Warehouse, scope: DataScope) -> Iterator[tuple[str, str]]:
     match form:
         case HeaderForm.JSON:
             yield owned.JSON, scope_json(warehouse, scope)
@@ -193,7 +200,7 @@ def _hidden(scope: DataScope) -> list[str]:
     return sorted(column for column, mask in scope.columns.items() if mask is ColumnMask.HIDDEN)
 
 
-def _values(rows: RowFilter) -> int:
+def _count(rows: RowFilter) -> int:
     if not isinstance(rows, Where):
         return 0
     return sum(

@@ -14,12 +14,13 @@ from urllib.parse import quote, unquote
 
 from authz.errors import Denied, Reason
 from authz.policy.decision import Allow
-from authz.policy.policyset import CacheRule
+from authz.policy.policyset import CacheRule, Warehouse
 from authz.rendering.encoding import values_text
 from authz.rendering.headers import MAX_HEADER_BYTES, single_conjunction
 from authz.rendering.rewrites import SCOPE_PARAMETER
 from authz.request import AccessRequest
 from authz.scopes.constraints import Constraint
+from authz.scopes.rowfilter import RowFilter
 
 _MAX_DECODINGS = 3
 
@@ -57,20 +58,19 @@ def refuse_form(request: AccessRequest) -> None:
             )
 
 
-def scope_parameters(allow: Allow) -> str:
-    """The plain parameters of a scope as the beginning of a raw query; empty for a warehouse that takes none.
+def scope_parameters(warehouse: Warehouse, rows: RowFilter) -> str:
+    """The plain parameters of a row filter as the beginning of a raw query; empty for a warehouse that takes none.
 
     A value is as `values_text` says, and percent-encoded once more, as any value in a query is. Raises `Denied`:
     `scope_not_expressible` for alternatives or a constraint without a parameter, `scope_too_large`.
     """
-    warehouse = allow.warehouse
     if not warehouse.query:
         return ""
     if len(owned_parameters(warehouse.query.values())) != len(warehouse.query) + 1:
         raise Denied(
             Reason.SCOPE_NOT_EXPRESSIBLE, f"parameters of warehouse `{warehouse.name}` have the same name"
         )
-    constraints = single_conjunction(allow.scope.rows)
+    constraints = single_conjunction(rows)
     for dimension in constraints:
         if dimension not in warehouse.query:
             # Leaving the constraint out would select more.

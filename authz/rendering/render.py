@@ -40,7 +40,7 @@ def render(allow: Allow, principal: Principal, policy_version: str) -> Rewrites:
     check_dimensions(warehouse, allow.scope.rows)
     check_told(warehouse, allow.scope.rows)
     # Written for each request by `render_request`; here, so that its denial is remembered with the decision.
-    scope_parameters(allow)
+    scope_parameters(warehouse, allow.scope.rows)
     return Rewrites(
         set_headers=scope_headers(allow, principal, policy_version),
         remove_headers=REMOVED_HEADERS,
@@ -108,7 +108,9 @@ def _with_parameters(
 @lru_cache(maxsize=4096)
 def _parameters(allow: Allow) -> tuple[str, frozenset[str]]:
     """Remembered by the decision object, which is itself remembered and immutable."""
-    return scope_parameters(allow), owned_parameters(allow.warehouse.query.values())
+    return scope_parameters(allow.warehouse, allow.scope.rows), owned_parameters(
+        allow.warehouse.query.values()
+    )
 
 
 def _removals(allow: Allow, request: AccessRequest) -> tuple[str, ...]:
