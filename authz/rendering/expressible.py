@@ -20,6 +20,8 @@ from authz.scopes.datascope import data_scope
 from authz.scopes.rowfilter import RowFilter, everything, where
 from authz.scopes.union import union
 
+Rule = Grant | Restriction
+
 MAX_PAIRS: Final = 50_000
 """Pairs of grants that are compared at most; the first is always compared with all, so little is missed beyond."""
 
@@ -46,7 +48,7 @@ def expressible(
     Values from claims are not known here: what only they can do (their size, their characters) is not found.
     """
     own = [grant for grant in grants if warehouse.name in grant.on]
-    rules = [*own, *(restriction for restriction in restrictions if warehouse.name in restriction.on)]
+    rules: list[Rule] = [*own, *(rule for rule in restrictions if warehouse.name in rule.on)]
     broken = tuple(_warehouse_obstacles(warehouse))
     forms = {obstacle.form for obstacle in broken}
     return (
@@ -56,7 +58,7 @@ def expressible(
     )
 
 
-def _refused(form: str, message: str, *rules: Grant | Restriction) -> Obstacle:
+def _refused(form: str, message: str, *rules: Rule) -> Obstacle:
     ids = tuple(rule.id for rule in rules)
     return Obstacle(form=form, reason=Reason.SCOPE_NOT_EXPRESSIBLE, message=message, rules=ids)
 
@@ -76,7 +78,7 @@ def _warehouse_obstacles(warehouse: Warehouse) -> Iterator[Obstacle]:
         yield _refused("none", "the warehouse takes no form of a row filter")
 
 
-def _rule_obstacles(warehouse: Warehouse, rule: Grant | Restriction) -> Iterator[Obstacle]:
+def _rule_obstacles(warehouse: Warehouse, rule: Rule) -> Iterator[Obstacle]:
     """What one rule's own values lead to."""
     rows = _known_rows(warehouse, rule)
     if rows is None:
@@ -116,17 +118,17 @@ def _pair_obstacles(warehouse: Warehouse, grants: Sequence[Grant]) -> Iterator[O
             return
 
 
-def _known_rows(warehouse: Warehouse, rule: Grant | Restriction) -> RowFilter | None:
+def _known_rows(warehouse: Warehouse, rule: Rule) -> RowFilter | None:
     """The rule's rows as far as its own text says them; None if it selects nothing."""
     constraints: dict[str, Constraint | None] = {
-        name: term.constraint for name, term in _terms(warehouse, grant).items() if isinstance(term, Fixed)
+        name: term.constraint for name, term in _terms(warehouse, rule).items() if isinstance(term, Fixed)
     }
     if None in constraints.values():
         return None
     return where(constraints) if constraints else everything()
 
 
-def _terms(warehouse: Warehouse, rule: Grant | Restriction) -> dict[str, ScopeTerm]:
+def _terms(warehouse: Warehouse, rule: Rule) -> dict[str, ScopeTerm]:
     return {name: rule.scope[name] for name in warehouse.columns if name in rule.scope}
 
 
