@@ -1,0 +1,90 @@
+"""`scopegate envoy`: Envoy's configuration from a policy."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from authz.config.load import load_policy
+from authz.edge.messages import EdgeError
+from authz.edge.render import Format, render_envoy
+from authz.policy.policyset import EdgeSettings
+from authz.policy.problems import PolicyError
+
+
+@click.group()
+def envoy() -> None:
+    """Build Envoy's configuration from a policy."""
+
+
+@envoy.command(short_help="Print the configuration for a policy.")
+@click.option(
+    "--policy",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="The policy: a YAML file, or a directory of them.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; standard output without it.",
+)
+@click.option(
+    "--format",
+    "text_format",
+    default=Format.YAML.value,
+    show_default=True,
+    type=click.Choice([form.value for form in Format]),
+)
+@click.option("--listen", metavar="ADDRESS", help="Where Envoy listens, in place of `edge.listen`.")
+@click.option("--public-url", metavar="URL", help="In place of `edge.public_url`.")
+@click.option("--certificate", metavar="FILE", help="In place of `edge.certificate`.")
+@click.option("--private-key", metavar="FILE", help="In place of `edge.private_key`.")
+@click.option("--client-ca", metavar="FILE", help="In place of `edge.client_ca`.")
+@click.option("--upstream-ca", metavar="FILE", help="In place of `edge.upstream_ca`.")
+@click.option(
+    "--scopegate",
+    metavar="ADDRESS",
+    multiple=True,
+    help="A worker: unix:/path or host:port, in place of `edge.scopegate`. May be given more than once.",
+)
+@click.option("--admin", metavar="ADDRESS", help="In place of `edge.admin`.")
+@click.option("--cache-directory", metavar="DIRECTORY", help="In place of `edge.cache_directory`.")
+def render(policy: Path, output: Path | None, text_format: str, **overrides: Any) -> None:
+    """Print the configuration for a policy.
+
+    It holds everything that Envoy must do for Scopegate's decisions to hold. Paths in it are those of the machine
+    that Envoy runs on. Try it with `envoy --mode validate -c FILE`.
+
+    Exit status: 0 written, 1 the policy has a problem, 2 it could not be asked.
+    """
+    try:
+        loaded = load_policy(policy)
+        text = render_envoy(loaded, _replaced(loaded.edge, overrides), Format(text_format))
+    except PolicyError as error:
+        for problem in error.problems:
+            click.echo(problem.text, err=True)
+        sys.exit(1)
+    except EdgeError as error:
+        click.echo(f"{policy}: {error}", err=True)
+        sys.exit(1)
+    _write(text, output)
+
+
+def _replaced(edge: EdgeSettings, overrides: dict[str, Any]) -> EdgeSettings:
+    """Only what was given on the command line."""
+    return replace(edge, **{name: value for name, value in overrides.items() if value})
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        click.echo(f"{output}: {error.strerror}", err=True)
+        sys.exit(2)
