@@ -91,16 +91,16 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
-        self._keys_loaded_at = Gauge(
-            "scopegate_key_set_loaded_timestamp_seconds",
-            "When an issuer's keys were last confirmed",
-            ["issuer"],
+        self._source_confirmed_at = Gauge(
+            "scopegate_key_source_confirmed_timestamp_seconds",
+            "When the keys of an issuer or the roots of client certificates were last confirmed; 0 is never",
+            ["kind", "name"],
             registry=self.registry,
         )
         self._refreshes = Counter(
-            "scopegate_key_set_refreshes",
-            "Looks at an issuer's keys by outcome",
-            ["issuer", "outcome"],
+            "scopegate_key_source_refreshes",
+            "Looks at the keys of an issuer or the roots of client certificates by outcome",
+            ["kind", "name", "outcome"],
             registry=self.registry,
         )
         self._audit = Counter(
@@ -149,18 +149,15 @@ class Metrics:
                 (warehouse, Reason.GRANTED), self._decisions.labels(warehouse, "allow", Reason.GRANTED.value)
             )
 
-    def keys_confirmed_at(self, issuer: str, at: Callable[[], float]) -> None:
-        """Read at each scrape when the keys of `issuer` (a configured name) were last confirmed; 0 is never."""
-        self._keys_loaded_at.labels(issuer).set_function(at)
+    def source_refreshed(self, kind: str, name: str, outcome: Refresh, confirmed_at: float | None) -> None:
+        """Count a look at a key source. `kind` is of a closed set, `name` a configured one."""
+        self._refreshes.labels(kind, name, outcome.value).inc()
+        self._source_confirmed_at.labels(kind, name).set(confirmed_at or 0.0)
 
-    def keys_refreshed(self, issuer: str, outcome: Refresh) -> None:
-        """Count a look at the keys of `issuer`, a configured name."""
-        self._refreshes.labels(issuer, outcome.value).inc()
-
-    def issuer_gone(self, issuer: str) -> None:
-        """Forget the series of an issuer that the policy no longer names."""
-        self._keys_loaded_at.remove_by_labels({"issuer": issuer})
-        self._refreshes.remove_by_labels({"issuer": issuer})
+    def source_gone(self, kind: str, name: str) -> None:
+        """Forget the series of a source that the policy no longer names."""
+        self._refreshes.remove_by_labels({"kind": kind, "name": name})
+        self._source_confirmed_at.remove_by_labels({"kind": kind, "name": name})
 
     def audited(self, fate: str, records: int) -> None:
         """Count audit records by what became of them, a closed set. Called from the writer's thread, too."""

@@ -22,7 +22,9 @@ class TcpAddress:
     host: str
     port: int
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """As it is written on the command line."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -30,7 +32,9 @@ class TcpAddress:
 class UnixAddress:
     path: Path
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """As it is written on the command line."""
         return f"unix:{self.path}"
 
 

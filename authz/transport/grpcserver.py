@@ -1,13 +1,11 @@
 """The gRPC server: bytes from Envoy to the engine and back, and the health that Envoy's checks ask for."""
 
-import asyncio
 import os
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from authz.transport.addresses import SOCKET_MODE, Address, TcpAddress, UnixAddress, clear_stale_socket
 
@@ -31,14 +29,14 @@ class GrpcServer:
     def __init__(self, decide: Callable[[bytes], bytes]) -> None:
         self._decide = decide
         self._in_flight = 0
-        self._health = health.HealthServicer()
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         self._server = grpc.aio.server(options=_OPTIONS)
         # No (de)serializers: the engine takes bytes and gives bytes.
-        check = grpc.unary_unary_rpc_method_handler(self._check)
+        check = grpc.unary_unary_rpc_method_handler(self._check)  # type: ignore[no-untyped-call]
         self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(SERVICE, {"Check": check}),)
+            (grpc.method_handlers_generic_handler(SERVICE, {"Check": check}),)  # type: ignore[no-untyped-call]
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)  # type: ignore[no-untyped-call]
 
     @property
     def in_flight(self) -> int:
@@ -79,9 +77,9 @@ class GrpcServer:
 
     def _add_port(self, address: Address) -> int:
         try:
-            port: int = self._server.add_insecure_port(str(address))
+            port: int = self._server.add_insecure_port(address.text)
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}: is it taken, or not ours to bind?") from error
+            raise OSError(f"cannot listen on {address.text}: is it taken, or not ours to bind?") from error
         return port
 
     async def healthy(self, *, healthy: bool) -> None:
@@ -90,11 +88,10 @@ class GrpcServer:
         for service in ("", SERVICE):
             await self._health.set(service, status.SERVING if healthy else status.NOT_SERVING)
 
-    async def drain(self, *, notice_seconds: float, grace_seconds: float) -> None:
-        """Stop without losing a check: say so, go on answering while Envoy notices, then finish what is in flight.
-
-        `notice_seconds` is for Envoy's health checks, `grace_seconds` the bound for checks in flight.
-        """
+    async def announce_end(self) -> None:
+        """Be NOT_SERVING to Envoy's health checks from now on, while checks are answered as before."""
         await self._health.enter_graceful_shutdown()
-        await asyncio.sleep(notice_seconds)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take no new checks; let those in flight end, within `grace_seconds`."""
         await self._server.stop(grace_seconds)

@@ -1,0 +1,176 @@
+"""The composition root: settings become a running server, and a signal ends it.
+
+Listens first, so that a taken port fails at once and probes are answered while a large policy loads; then
+loads the policy, tries every key source once, and serves.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from authz import __version__
+from authz.audit.jsonl import JsonLines
+from authz.audit.sink import AuditSink, Fate, NoAudit
+from authz.config.watch import looks
+from authz.inforce import InForce
+from authz.settings import AuditTarget, Settings
+from authz.telemetry.logs import configure_logging
+from authz.telemetry.metrics import Metrics
+from authz.transport.admin import AdminServer, Readiness
+from authz.transport.grpcserver import GrpcServer
+
+EXIT_STOPPED: Final = 0
+EXIT_POLICY_REFUSED: Final = 1
+EXIT_CANNOT_START: Final = 2
+
+_WATCH_AGAIN_SECONDS: Final = 5.0
+
+_log: Final = structlog.get_logger("scopegate")
+
+
+def run(settings: Settings) -> int:
+    """Serve until a signal ends it; the exit status."""
+    configure_logging(settings.log_format, settings.log_level)
+    metrics = Metrics()
+    try:
+        audit = _audit_sink(settings.audit, metrics)
+    except OSError as error:
+        _log.error("cannot_start", error=f"audit file {settings.audit}: {error.strerror}")
+        return EXIT_CANNOT_START
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(settings, metrics, audit))
+    finally:
+        audit.close()
+
+
+async def _serve(settings: Settings, metrics: Metrics, audit: AuditSink) -> int:
+    return await Server(settings, metrics, audit).run()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The one of uvloop where that installs: it halves what gRPC costs. None stands for asyncio's own."""
+    try:
+        import uvloop  # noqa: PLC0415 - there is none for every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _audit_sink(target: Path | AuditTarget, metrics: Metrics) -> AuditSink:
+    for fate in Fate:
+        metrics.audited(fate.value, 0)
+    if target is AuditTarget.OFF:
+        return NoAudit()
+    return JsonLines(
+        target if isinstance(target, Path) else sys.stdout.fileno(),
+        counted=lambda fate, records: metrics.audited(fate.value, records),
+        told=lambda problem: _log.error("audit_problem", problem=problem),
+    )
+
+
+class Server:
+    """One server process: its ports, its signals and its end."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, audit: AuditSink) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._audit = audit
+        self._draining = False
+        self._in_force = InForce(settings.policy, metrics=metrics, audit=audit)
+        self._grpc = GrpcServer(self._in_force.engine.decide)
+        self._admin = AdminServer(metrics=metrics.text, readiness=self._readiness)
+        metrics.watch_in_flight(lambda: self._grpc.in_flight)
+
+    async def run(self) -> int:
+        """Serve until SIGTERM or SIGINT; the exit status. SIGHUP looks at all files and opens the audit file anew."""
+        stops: asyncio.Queue[signal.Signals] = asyncio.Queue()
+        hangup = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stops.put_nowait, number)
+        loop.add_signal_handler(signal.SIGHUP, hangup.set)
+        try:
+            http = await self._admin.start(self._settings.http)
+            listening = await self._grpc.start(self._settings.listen)
+        except OSError as error:
+            _log.error("cannot_start", error=str(error))
+            await self._stop()
+            return EXIT_CANNOT_START
+        _log.info(
+            "listening", version=__version__, listen=[address.text for address in listening], http=http.text
+        )
+        work = asyncio.create_task(self._work(hangup))
+        stop = asyncio.create_task(stops.get())
+        try:
+            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+            await self._drain(stop.result(), stops)
+            return EXIT_STOPPED
+        finally:
+            for task in (work, stop):
+                task.cancel()
+            await asyncio.gather(work, stop, return_exceptions=True)
+            await self._stop()
+            _log.info("stopped")
+
+    async def _work(self, hangup: asyncio.Event) -> int:
+        """Load what is needed, then follow its changes. Returns only if the first policy is refused."""
+        if not await self._in_force.load():
+            return EXIT_POLICY_REFUSED
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._announce())
+            tasks.create_task(self._follow_hangups(hangup))
+            tasks.create_task(self._follow_files())
+        raise AssertionError("following never ends")
+
+    async def _announce(self) -> None:
+        await self._in_force.ready.wait()
+        await self._grpc.healthy(healthy=True)
+
+    async def _follow_hangups(self, hangup: asyncio.Event) -> None:
+        while True:
+            await hangup.wait()
+            hangup.clear()
+            _log.info("hangup")
+            self._audit.reopen()
+            await self._in_force.reload()
+
+    async def _follow_files(self) -> None:
+        while True:
+            try:
+                async for _ in looks(self._in_force.files):
+                    await self._in_force.reload_if_changed()
+            except OSError as error:
+                # Out of inotify watches, or a directory that went away meanwhile.
+                _log.warning("watch_failed", error=error.strerror, again_in_seconds=_WATCH_AGAIN_SECONDS)
+                await asyncio.sleep(_WATCH_AGAIN_SECONDS)
+
+    def _readiness(self) -> Readiness:
+        state = self._in_force.readiness()
+        if self._draining:
+            return Readiness(missing=("draining", *state.missing), detail=state.detail)
+        return state
+
+    async def _drain(self, stop: signal.Signals, stops: "asyncio.Queue[signal.Signals]") -> None:
+        """Tell Envoy, and go on answering until it has noticed; a second signal cuts that short, as does Ctrl-C."""
+        self._draining = True
+        self._metrics.ready(ready=False)
+        notice = 0.0 if stop is signal.SIGINT else self._settings.drain_notice_seconds
+        _log.info("draining", signal=stop.name, notice_seconds=notice, in_flight=self._grpc.in_flight)
+        await self._grpc.announce_end()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(notice):
+                await stops.get()
+
+    async def _stop(self) -> None:
+        await self._grpc.stop(self._settings.drain_grace_seconds)
+        await self._in_force.stop()
+        await self._admin.stop()

@@ -1,0 +1,246 @@
+"""What is in force: the policy and the keys that checks are answered from, and how they are replaced.
+
+A new policy and new keys each end in one assignment to `engine.serving`. Whatever is wrong with a new policy
+leaves the old one in force and is said in the log, in a metric and on /readyz.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from authz.audit.facts import policy_reads
+from authz.audit.record import Recorder
+from authz.audit.sink import AuditSink
+from authz.check import Snapshot
+from authz.config.load import load_policy
+from authz.config.watch import Fingerprint, fingerprint
+from authz.identity.authenticator import Authenticator
+from authz.identity.certificates import TrustBundle
+from authz.identity.issuer import KeyOrigin
+from authz.identity.keyset import KeySet
+from authz.keysources.keysources import KeySources, Prepared
+from authz.keysources.source import SourceKind, SourceStatus
+from authz.policy.policyset import PolicySet
+from authz.policy.problems import PolicyError
+from authz.recording import Recording
+from authz.telemetry.metrics import Metrics, Refresh, Reload
+from authz.transport.admin import Readiness
+from authz.transport.answers import AnswerWriter
+from authz.transport.engine import Engine, Serving
+
+_log: Final = structlog.get_logger("scopegate")
+_WHAT: Final = {
+    SourceKind.ISSUER_KEYS: "keys of issuer",
+    SourceKind.TRUST_BUNDLE: "roots of client certificates",
+}
+
+
+class InForce:
+    """Keeps `engine` answering from the newest good policy and keys. For one event loop.
+
+    `ready` is set once policy and all keys are loaded, and stays so: an issuer that a later policy adds and that
+    cannot be reached has its tokens answered with 503, but must not take the worker away from all others.
+    """
+
+    def __init__(self, place: Path, *, metrics: Metrics, audit: AuditSink) -> None:
+        self.ready = asyncio.Event()
+        self._place = place
+        self._metrics = metrics
+        self._audit = audit
+        self._keys = KeySources(on_change=self._keys_changed, on_attempt=self._keys_attempted)
+        self._policy: PolicySet | None = None
+        self._loaded_at: float | None = None
+        self._refused: tuple[str, ...] = ()
+        self._tried: PolicySet | None = None
+        self._seen: Fingerprint = ()
+        self._loading = asyncio.Lock()
+        self._attempts: dict[tuple[SourceKind, str], SourceStatus] = {}
+        self.engine = Engine(self._serving(None, {}, {}))
+
+    async def load(self) -> bool:
+        """Put the policy of the files in force if it is a good one, else say what is wrong; whether it was."""
+        async with self._loading:
+            # Before reading: a change during the load is seen as one afterwards.
+            self._seen = fingerprint(self.files())
+            try:
+                policy = await asyncio.to_thread(load_policy, self._place)
+            except PolicyError as error:
+                return self._refuse([problem.text for problem in error.problems])
+            except Exception as error:  # noqa: BLE001 - a defect of the loader must not end a server that works
+                _log.error("defect", exc_info=error)
+                return self._refuse(
+                    [f"{self._place}: the policy could not be loaded ({type(error).__name__})"]
+                )
+            self._tried = policy
+            if self._policy is not None and policy.version == self._policy.version:
+                self._accepted(Reload.UNCHANGED)
+                return True
+            prepared = await self._keys.prepare(policy.issuers, policy.trusts)
+            broken = self._newly_broken(policy, prepared)
+            if self._policy is not None and broken:
+                return self._refuse(broken)
+            self._put_in_force(policy, prepared)
+            return True
+
+    async def reload(self) -> None:
+        """Look at the policy and at every file that it names."""
+        await self.load()
+        await self._keys.reload_files()
+
+    async def reload_if_changed(self) -> None:
+        """`reload`, if a file is not what it was at the last look."""
+        if fingerprint(self.files()) != self._seen:
+            await self.reload()
+
+    async def stop(self) -> None:
+        """End the refreshing of keys."""
+        await self._keys.stop()
+
+    def files(self) -> Iterable[Path]:
+        """Every file that matters now, or would if the policy that was tried last were a good one."""
+        yield self._place
+        for policy in (self._policy, self._tried):
+            if policy is None:
+                continue
+            for issuer in policy.issuers.values():
+                if issuer.keys.origin is KeyOrigin.FILE:
+                    yield Path(issuer.keys.place)
+            for trust in policy.trusts.values():
+                yield Path(trust.roots)
+                if trust.intermediates is not None:
+                    yield Path(trust.intermediates)
+
+    def readiness(self) -> Readiness:
+        """What is missing before checks can be answered, and how everything else is."""
+        missing: list[str] = []
+        if self._policy is None:
+            missing.append("policy")
+        elif not self.ready.is_set():
+            missing += [
+                f"{_WHAT[status.kind]} `{status.name}`: {status.last_error}" for status in self._keys.missing
+            ]
+        policy = (
+            None if self._policy is None else {"version": self._policy.version, "loaded_at": self._loaded_at}
+        )
+        return Readiness(
+            missing=tuple(missing),
+            detail={
+                "policy": policy,
+                "refused": list(self._refused),
+                "sources": [
+                    {
+                        "kind": status.kind.value,
+                        "name": status.name,
+                        "loaded": status.loaded,
+                        "last_success": status.last_success,
+                        "last_error": status.last_error,
+                        "problems": list(status.problems),
+                    }
+                    for status in self._keys.status
+                ],
+            },
+        )
+
+    def _put_in_force(self, policy: PolicySet, prepared: Prepared) -> None:
+        # INVARIANT: no await in here, so that no check sees the policy without its keys.
+        first = self._policy is None
+        self._policy = policy
+        self._loaded_at = time.time()
+        self.engine.serving = self._serving(policy, prepared.key_sets, prepared.bundles)
+        self._keys.adopt(prepared)
+        self._forget_sources()
+        self._accepted(Reload.LOADED)
+        self._metrics.policy_in_force(policy.version, self._loaded_at, policy.warehouses)
+        _log.info(
+            "policy_loaded" if first else "policy_reloaded",
+            version=policy.version,
+            warehouses=len(policy.warehouses),
+            grants=len(policy.grants),
+        )
+        self._note_readiness()
+
+    def _serving(
+        self, policy: PolicySet | None, key_sets: Mapping[str, KeySet], bundles: Mapping[str, TrustBundle]
+    ) -> Serving:
+        snapshot = None
+        if policy is not None:
+            authenticator = Authenticator(issuers=policy.issuers, key_sets=key_sets, bundles=bundles)
+            snapshot = Snapshot(policy=policy, authenticator=authenticator)
+        return Serving(
+            snapshot=snapshot,
+            answers=AnswerWriter(
+                policy_version="" if policy is None else policy.version,
+                public_url=None if policy is None else policy.edge.public_url,
+            ),
+            observer=Recording(
+                Recorder(policy_reads(policy)),
+                metrics=self._metrics,
+                audit=self._audit,
+                refresh_soon=self._keys.refresh_soon,
+            ),
+        )
+
+    def _keys_changed(self) -> None:
+        if self._policy is not None:
+            self.engine.serving = self._serving(self._policy, self._keys.key_sets, self._keys.bundles)
+            _log.info("keys_changed")
+            self._note_readiness()
+
+    def _keys_attempted(self, status: SourceStatus) -> None:
+        outcome = Refresh.LOADED if status.last_error is None else Refresh.FAILED
+        self._metrics.source_refreshed(status.kind.value, status.name, outcome, status.last_success)
+        before = self._attempts.get((status.kind, status.name))
+        self._attempts[status.kind, status.name] = status
+        told = {"kind": status.kind.value, "name": status.name}
+        if status.last_error is not None:
+            _log.warning("key_source_failed", **told, error=status.last_error, failures=status.failures)
+        elif before is not None and before.last_error is not None:
+            _log.info("key_source_recovered", **told)
+        if status.problems and (before is None or before.problems != status.problems):
+            _log.warning("key_source_problems", **told, problems=status.problems)
+
+    def _forget_sources(self) -> None:
+        known = {(status.kind, status.name) for status in self._keys.status}
+        for kind, name in set(self._attempts) - known:
+            del self._attempts[kind, name]
+            self._metrics.source_gone(kind.value, name)
+
+    def _newly_broken(self, policy: PolicySet, prepared: Prepared) -> list[str]:
+        """Files that the policy names and that cannot be used, unless that was so before.
+
+        An unreachable URL is no mistake in the policy; it is tried again.
+        """
+        already = {(status.kind, status.name) for status in self._keys.missing}
+        return [
+            f"{_WHAT[status.kind]} `{status.name}`: {status.last_error}"
+            for status in prepared.missing
+            if (status.kind, status.name) not in already
+            and (
+                status.kind is SourceKind.TRUST_BUNDLE
+                or policy.issuers[status.name].keys.origin is KeyOrigin.FILE
+            )
+        ]
+
+    def _accepted(self, outcome: Reload) -> None:
+        self._refused = ()
+        self._metrics.policy_looked_at(outcome)
+
+    def _refuse(self, problems: list[str]) -> bool:
+        self._refused = tuple(problems)
+        self._metrics.policy_looked_at(Reload.REFUSED)
+        for problem in problems:
+            _log.error("policy_problem", problem=problem)
+        kept = None if self._policy is None else self._policy.version
+        _log.error("policy_refused", problems=len(problems), kept=kept)
+        return False
+
+    def _note_readiness(self) -> None:
+        if self.ready.is_set() or self._keys.missing:
+            return
+        self.ready.set()
+        self._metrics.ready(ready=True)
+        _log.info("ready")

@@ -1,0 +1,38 @@
+"""What `scopegate serve` was told on its command line and in its environment, parsed once.
+
+No other module reads the environment.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from authz.telemetry.logs import LogFormat
+from authz.transport.addresses import Address, TcpAddress
+
+ENVIRONMENT_PREFIX: Final = "SCOPEGATE"
+"""`SCOPEGATE_POLICY` stands for `--policy`, and so on."""
+
+
+class AuditTarget(StrEnum):
+    """Places for the audit trail that are no file."""
+
+    STDOUT = "stdout"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of one server process. `policy` is a file or a directory of files."""
+
+    policy: Path
+    listen: tuple[Address, ...]
+    http: TcpAddress
+    log_format: LogFormat
+    log_level: str
+    audit: Path | AuditTarget
+    drain_notice_seconds: float
+    """How long to go on answering after SIGTERM, so that Envoy's health checks notice first."""
+    drain_grace_seconds: float
+    """The bound for checks that are in flight when the server stops."""
