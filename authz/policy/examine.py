@@ -35,32 +35,36 @@ class Finding(Generic[RuleT]):
 
 def examine_deny(rule: DenyRule, facts: Facts) -> Finding[DenyRule]:
     """Whether a deny rule applies."""
-    return _examine(rule, facts, None, math.inf)
+    return _examine(rule, facts, None)
 
 
 def examine_grant(rule: Grant, policy: PolicySet, warehouse: Warehouse, facts: Facts) -> Finding[Grant]:
     """Whether a grant applies, and what it gives."""
+    miss = rule_miss(rule, facts.principal)
+    if miss is not None:
+        return Finding(rule=rule, miss=miss)
     if rule.valid_until is not None and facts.now >= rule.valid_until:
-        return Finding(rule=rule, miss=rule_miss(rule, facts.principal) or Miss.TOO_LATE)
+        return Finding(rule=rule, miss=Miss.TOO_LATE)
     if rule.valid_from is not None and facts.now < rule.valid_from:
-        return Finding(
-            rule=rule, miss=rule_miss(rule, facts.principal) or Miss.TOO_EARLY, valid_until=rule.valid_from
-        )
+        return Finding(rule=rule, miss=Miss.TOO_EARLY, valid_until=rule.valid_from)
     until = math.inf if rule.valid_until is None else rule.valid_until
-    return _examine(rule, facts, lambda: granted(rule, warehouse, policy.dimensions, facts), until)
+    return _settle(rule, facts, lambda: granted(rule, warehouse, policy.dimensions, facts), until)
 
 
 def examine_restriction(
     rule: Restriction, policy: PolicySet, warehouse: Warehouse, facts: Facts
 ) -> Finding[Restriction]:
     """Whether a restriction applies, and what it leaves."""
-    return _examine(rule, facts, lambda: left_by(rule, warehouse, policy.dimensions, facts), math.inf)
+    return _examine(rule, facts, lambda: left_by(rule, warehouse, policy.dimensions, facts))
 
 
-def _examine(rule: RuleT, facts: Facts, share: Callable[[], Share] | None, until: float) -> Finding[RuleT]:
+def _examine(rule: RuleT, facts: Facts, share: Callable[[], Share] | None) -> Finding[RuleT]:
     miss = rule_miss(rule, facts.principal)
-    if miss is not None:
-        return Finding(rule=rule, miss=miss)
+    return Finding(rule=rule, miss=miss) if miss is not None else _settle(rule, facts, share, math.inf)
+
+
+def _settle(rule: RuleT, facts: Facts, share: Callable[[], Share] | None, until: float) -> Finding[RuleT]:
+    """Condition and share of a rule that is for the principal."""
     per_request = rule.when is not None and rule.when.reads_request
     try:
         if rule.when is not None and not rule.when.test(facts):
