@@ -51,10 +51,10 @@ Prepared = tuple[bytes, ...]
 class AnswerWriter:
     """Serializes outcomes under one policy; what it has prepared goes with it when the policy changes."""
 
-    __slots__ = ("_allows", "_denials", "_metadata_url", "_policy_version")
+    __slots__ = ("_allows", "_denials", "_metadata_url", "policy_version")
 
     def __init__(self, *, policy_version: str, public_url: str | None) -> None:
-        self._policy_version = policy_version
+        self.policy_version = policy_version
         self._metadata_url = None if public_url is None else resource_metadata_url(public_url)
         self._allows: LRUCache[Rewrites, Prepared] = LRUCache(_MAX_PREPARED)
         self._denials: dict[tuple[Reason, str | None], Prepared] = {}
@@ -126,7 +126,7 @@ class AnswerWriter:
             "decision_id": _PLACEHOLDER,
             "reason": reason.value,
             "warehouse": warehouse or "",
-            "policy_version": self._policy_version,
+            "policy_version": self.policy_version,
         }
 
 

@@ -98,12 +98,11 @@ def _checked(request: AccessRequest, snapshot: Snapshot | None, at: float) -> Ou
 
 
 def _denied(serving: Serving, reason: Reason, detail: str) -> Outcome:
-    snapshot = serving.snapshot
     return Outcome(
         decision=Deny(reason=reason, detail=detail),
         warehouse=None,
         principal=None,
         rewrites=None,
         request_rewrites=None,
-        policy_version="" if snapshot is None else snapshot.policy.version,
+        policy_version=serving.answers.policy_version,
     )
