@@ -105,12 +105,13 @@ class Authority:
         usages: Iterable[str] | None = _DEFAULT_USAGES,
         extended: Sequence[x509.ObjectIdentifier] | None = (CLIENT_AUTH,),
         ca: bool | None = False,
+        serial: int | None = None,
         digest: hashes.HashAlgorithm | None = None,
         extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
     ) -> Leaf:
         """A leaf with these subject alternative names. `None` leaves an extension out."""
         made = private or ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(subject, self.certificate.subject, made, not_before, not_after)
+        builder = _builder(subject, self.certificate.subject, made, not_before, not_after, serial=serial)
         if names is not None:
             builder = builder.add_extension(x509.SubjectAlternativeName(list(names)), critical=not subject)
         if usages is not None:
@@ -166,7 +167,13 @@ def rsa_private(bits: int = 2048) -> rsa.RSAPrivateKey:
 
 
 def _builder(
-    subject: str, issuer: x509.Name, private: PrivateKey, not_before: float, not_after: float
+    subject: str,
+    issuer: x509.Name,
+    private: PrivateKey,
+    not_before: float,
+    not_after: float,
+    *,
+    serial: int | None = None,
 ) -> x509.CertificateBuilder:
     attributes = [x509.NameAttribute(NameOID.COMMON_NAME, subject)] if subject else []
     return (
@@ -174,7 +181,7 @@ def _builder(
         .subject_name(x509.Name(attributes))
         .issuer_name(issuer)
         .public_key(private.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial or x509.random_serial_number())
         .not_valid_before(moment(not_before))
         .not_valid_after(moment(not_after))
     )

@@ -48,12 +48,15 @@ class SigningKey:
     algorithm: str
     private: PrivateKey
 
-    def jwk(self, *, alg: bool = True, **members: object) -> dict[str, object]:
-        """The public JWK (RFC 7517). `alg=False` leaves `alg` out; a member given as None is left out, too."""
-        jwk: dict[str, object] = {"kid": self.kid, "use": "sig", **_public_members(self.private)}
-        if alg:
-            jwk["alg"] = self.algorithm
-        jwk.update(members)
+    def jwk(self, **members: object) -> dict[str, object]:
+        """The public JWK (RFC 7517). A member may be replaced or added; one given as None is left out."""
+        jwk: dict[str, object] = {
+            "kid": self.kid,
+            "use": "sig",
+            "alg": self.algorithm,
+            **_public_members(self.private),
+            **members,
+        }
         return {name: value for name, value in jwk.items() if value is not None}
 
 

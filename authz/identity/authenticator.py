@@ -18,7 +18,7 @@ from authz.identity.accepts import AcceptedCredentials, Authentication
 from authz.identity.certificates import TrustBundle, VerifiedCertificate, verify_certificate
 from authz.identity.claims import VerifiedClaims
 from authz.identity.credentials import Credentials
-from authz.identity.issuer import Issuer
+from authz.identity.issuer import DEFAULT_MAX_TOKEN_BYTES, Issuer
 from authz.identity.keyset import KeySet
 from authz.identity.peercertificate import PeerCertificate, parse_peer_certificate
 from authz.identity.principal import Method, Principal
@@ -78,7 +78,9 @@ class Authenticator:
                 raise ValueError(f"issuers `{other.name}` and `{issuer.name}` have the same `issuer`")
         self._key_sets = dict(key_sets)
         self._bundles = dict(bundles)
-        self._max_token_bytes = max((issuer.max_token_bytes for issuer in issuers.values()), default=0)
+        self._max_token_bytes = max(
+            (issuer.max_token_bytes for issuer in issuers.values()), default=DEFAULT_MAX_TOKEN_BYTES
+        )
         self._known: LRUCache[_Key, _Known] = LRUCache(MAX_REMEMBERED_PRINCIPALS)
         self._refused: LRUCache[bytes, _Refused] = LRUCache(MAX_REMEMBERED_REFUSALS)
 

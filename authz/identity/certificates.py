@@ -17,7 +17,13 @@ from cryptography.x509.verification import ClientVerifier, PolicyBuilder, Store,
 
 from authz.errors import Denied, Reason
 from authz.identity.names import parse_dns_name, parse_email_address
-from authz.identity.peercertificate import UNREADABLE, PeerCertificate, key_weakness, verify_peer
+from authz.identity.peercertificate import (
+    UNREADABLE,
+    PeerCertificate,
+    key_weakness,
+    load_certificate,
+    verify_peer,
+)
 from authz.identity.pem import MAX_BUNDLE_BYTES, PemError, parse_certificate_blocks
 from authz.identity.principal import CertificateIdentity
 from authz.identity.spiffe import SpiffeId
@@ -216,7 +222,7 @@ def _parse_authorities(pem: bytes, place: str) -> tuple[x509.Certificate, ...]:
 
 def _parse_authority(der: bytes, place: str) -> x509.Certificate:
     try:
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = load_certificate(der)
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
         key = certificate.public_key()
     except x509.ExtensionNotFound:

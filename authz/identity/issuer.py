@@ -19,6 +19,8 @@ ASYMMETRIC_ALGORITHMS = (
 
 DEFAULT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 
+DEFAULT_MAX_TOKEN_BYTES = 16_384
+
 
 class KeyOrigin(StrEnum):
     """Where an issuer's key set comes from."""
@@ -61,7 +63,7 @@ class Issuer:
     groups_claim: str | None = None
     required_claims: frozenset[str] = frozenset()
     leeway_seconds: float = 60.0
-    max_token_bytes: int = 16_384
+    max_token_bytes: int = DEFAULT_MAX_TOKEN_BYTES
     max_groups: int = 1_000
 
     def __post_init__(self) -> None:

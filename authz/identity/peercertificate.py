@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authz.errors import Denied, Reason
@@ -27,8 +28,12 @@ UNREADABLE = (
     x509.UnsupportedGeneralNameType,
     UnsupportedAlgorithm,
     InternalError,
+    CryptographyDeprecationWarning,
 )
-"""What cryptography raises, sooner or later, for a certificate that it cannot read: it parses lazily."""
+"""What cryptography raises, sooner or later, for a certificate that it cannot read: it parses lazily.
+
+The warning is for encodings that it will refuse one day, and is raised where warnings are errors.
+"""
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
@@ -70,9 +75,20 @@ def parse_peer_certificate(pem: str) -> PeerCertificate:
     if len(blocks) != 1:
         raise _malformed(f"got {len(blocks)} certificates, expected one")
     try:
-        return _read(x509.load_der_x509_certificate(blocks[0]), blocks[0])
+        return _read(load_certificate(blocks[0]), blocks[0])
     except UNREADABLE:
         raise _malformed("the certificate cannot be read") from None
+
+
+def load_certificate(der: bytes) -> x509.Certificate:
+    """Load a certificate in its one DER form. Raises one of `UNREADABLE`."""
+    certificate = x509.load_der_x509_certificate(der)
+    if certificate.serial_number <= 0:
+        raise ValueError("the serial number is not positive")  # RFC 5280 section 4.1.2.2
+    # The signature does not cover the count of its own unused bits: two byte forms, two fingerprints.
+    if not der.endswith(b"\x00" + certificate.signature):
+        raise ValueError("the signature is not a whole number of bytes")
+    return certificate
 
 
 def verify_peer(peer: PeerCertificate, now: float) -> None:

@@ -64,9 +64,7 @@ def check_url(text: str, rules: FetchRules) -> URL:
         raise FetchError("a URL needs a host and has neither user, password nor fragment")
     if url.scheme == "https" or (url.scheme == "http" and rules.allow_http):
         return url
-    raise FetchError(
-        f"{url.origin()}: got scheme `{url.scheme}`, expected `https` (`allow_http` opens `http`)"
-    )
+    raise FetchError(f"{host}: got scheme `{url.scheme}`, expected `https` (`allow_http` opens `http`)")
 
 
 async def fetch_document(text: str, rules: FetchRules, *, etag: str | None = None) -> Fetched:
