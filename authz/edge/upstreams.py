@@ -54,7 +54,8 @@ def authz_cluster(addresses: Sequence[str]) -> cluster.Cluster:
         load_assignment=_assignment(AUTHZ_CLUSTER, parsed),
         health_checks=[
             core.HealthCheck(
-                timeout=seconds(0.5),
+                # A worker that loads a large policy may be late once.
+                timeout=seconds(1),
                 interval=seconds(1),
                 no_traffic_interval=seconds(1),
                 unhealthy_threshold=2,
@@ -81,7 +82,7 @@ def authz_cluster(addresses: Sequence[str]) -> cluster.Cluster:
             upstreams_http.HttpProtocolOptions(
                 explicit_http_config=upstreams_http.HttpProtocolOptionsExplicitHttpConfig(
                     http2_protocol_options=core.Http2ProtocolOptions(
-                        connection_keepalive=core.KeepaliveSettings(interval=seconds(10), timeout=seconds(2))
+                        connection_keepalive=core.KeepaliveSettings(interval=seconds(10), timeout=seconds(5))
                     )
                 )
             )

@@ -204,6 +204,7 @@ def test_too_many_and_too_long_headers_are_refused(edge: StubbedEdge) -> None:
     [
         ("OPTIONS", [("origin", "https://evil.example"), ("access-control-request-method", "GET")]),
         ("TRACE", []),
+        ("CONNECT", []),
         ("GET", [("connection", "upgrade"), ("upgrade", "websocket")]),
     ],
 )
@@ -213,9 +214,36 @@ def test_preflights_traces_and_upgrades_open_nothing(
     """Every request that goes on has been decided on, and no answer invites other origins."""
     reply = edge.ask("/sales/x", deny(7, 403, "method_denied"), method=method, headers=headers)
 
-    assert reply.status in {400, 403, 405}
+    assert reply.status in {400, 403, 404, 405}
     assert reply.header("access-control-allow-origin") is None
     assert edge.warehouse.take() == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("transfer-encoding", "chunked")],
+        [("transfer-encoding", "identity")],
+        [("transfer-encoding", "chunked, gzip")],
+        [("content-length", "3")],
+    ],
+)
+def test_a_body_of_doubtful_length_is_refused(edge: StubbedEdge, headers: Headers) -> None:
+    """Two lengths are how a request is smuggled inside another (RFC 9112 section 6.3)."""
+    reply = edge.ask(
+        "/sales/x", method="POST", headers=headers, body=b"0\r\n\r\nGET /sales/y HTTP/1.1\r\n\r\n"
+    )
+
+    assert reply.status in {400, 501}
+    assert (edge.stub.calls, edge.warehouse.take()) == ([], [])
+
+
+def test_a_request_id_of_the_client_is_replaced(edge: StubbedEdge) -> None:
+    """So that nobody writes another's id into the trail."""
+    edge.ask("/sales/x", headers=[("x-request-id", CANARY)])
+
+    assert CANARY.encode() not in dict(raw_headers(edge))["x-request-id"]
+    assert CANARY not in str(edge.warehouse.take())
 
 
 @pytest.mark.parametrize("size", [0, 10, 300_000])
