@@ -69,15 +69,13 @@ def _audit_target(_: click.Context, __: click.Parameter, value: str) -> Path | A
     help="Where one JSON line for each decision goes: a file, or `stdout` (logs go to stderr).",
 )
 @click.option(
-    "--drain-notice",
-    "drain_notice_seconds",
+    "--drain-notice-seconds",
     default=2.0,
     type=click.FloatRange(0, 300),
     help="Seconds to go on answering after SIGTERM, so that Envoy's health checks notice first.",
 )
 @click.option(
-    "--drain-grace",
-    "drain_grace_seconds",
+    "--drain-grace-seconds",
     default=5.0,
     type=click.FloatRange(0, 300),
     help="Seconds that checks in flight may take when the server stops.",

@@ -58,6 +58,8 @@ def configure_logging(form: LogFormat, level: str, stream: TextIO | None = None)
             foreign_pre_chain=shared,
         )
     )
+    # A log that cannot be written would else print the exception, with its text, to stderr.
+    logging.raiseExceptions = False
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
@@ -96,7 +98,7 @@ def describe(error: BaseException) -> dict[str, object]:
     """Type and call stack of an exception, without its text and without any value."""
     return {
         "error": type(error).__name__,
-        "stack": [
+        "frames": [
             f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
             for frame in traceback.extract_tb(error.__traceback__)[-12:]
         ],

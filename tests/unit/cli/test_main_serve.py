@@ -1,0 +1,103 @@
+"""Options of `scopegate serve`: refused with what was expected, also when they come from the environment."""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from authz.cli.serve import serve
+from authz.settings import AuditTarget, Settings
+from authz.telemetry.logs import LogFormat
+from authz.transport.addresses import TcpAddress, UnixAddress
+
+
+def _settings(*arguments: str, environment: dict[str, str] | None = None) -> Settings:
+    """The settings of a command line, without running a server."""
+    found: list[Settings] = []
+    callback = serve.callback
+    command = click.Command(
+        "serve",
+        params=serve.params,
+        context_settings=serve.context_settings,
+        callback=lambda **options: found.append(
+            Settings(**{**options, "log_format": LogFormat(options["log_format"])})
+        ),
+    )
+    assert callback is not None
+    result = CliRunner(env=environment or {}).invoke(command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return found[0]
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    """A file that exists."""
+    file = tmp_path / "scopegate.yaml"
+    file.write_text("version: 1\n")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--policy"),
+        (["--policy", "/nonexistent"], "does not exist"),
+        (["--listen", "nowhere"], "expected `host:port` or `unix:/path`"),
+        (["--http", "unix:/tmp/x"], "expected `host:port`"),
+        (["--log-format", "xml"], "'xml' is not one of 'json', 'console'"),
+        (["--drain-notice-seconds", "-1"], "not in the range"),
+    ],
+)
+def test_a_bad_option_is_a_usage_error(policy: Path, arguments: list[str], message: str) -> None:
+    """Exit status 2, with the option, what it got and what it takes."""
+    given = arguments if not arguments or "--policy" in arguments else ["--policy", str(policy), *arguments]
+    result = CliRunner().invoke(serve, given)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_only_the_policy_must_be_named(policy: Path) -> None:
+    """The defaults stay on loopback and keep no audit trail."""
+    assert _settings("--policy", str(policy)) == Settings(
+        policy=policy,
+        listen=(TcpAddress("127.0.0.1", 50051),),
+        http=TcpAddress("127.0.0.1", 9090),
+        log_format=LogFormat.JSON,
+        log_level="info",
+        audit=AuditTarget.OFF,
+        drain_notice_seconds=2.0,
+        drain_grace_seconds=5.0,
+    )
+
+
+def test_every_option_can_come_from_the_environment(policy: Path) -> None:
+    """`SCOPEGATE_` and the option's name; several addresses with spaces between them."""
+    environment = {
+        "SCOPEGATE_POLICY": str(policy),
+        "SCOPEGATE_LISTEN": "0.0.0.0:1 unix:/run/a.sock",
+        "SCOPEGATE_HTTP": "127.0.0.1:0",
+        "SCOPEGATE_LOG_FORMAT": "console",
+        "SCOPEGATE_LOG_LEVEL": "debug",
+        "SCOPEGATE_AUDIT": "/var/log/audit.jsonl",
+        "SCOPEGATE_DRAIN_NOTICE_SECONDS": "0",
+        "SCOPEGATE_DRAIN_GRACE_SECONDS": "1",
+    }
+    assert _settings(environment=environment) == Settings(
+        policy=policy,
+        listen=(TcpAddress("0.0.0.0", 1), UnixAddress(Path("/run/a.sock"))),
+        http=TcpAddress("127.0.0.1", 0),
+        log_format=LogFormat.CONSOLE,
+        log_level="debug",
+        audit=Path("/var/log/audit.jsonl"),
+        drain_notice_seconds=0.0,
+        drain_grace_seconds=1.0,
+    )
+
+
+def test_the_command_line_wins_over_the_environment(policy: Path) -> None:
+    """What is typed is meant."""
+    settings = _settings(
+        "--policy", str(policy), "--audit", "stdout", environment={"SCOPEGATE_AUDIT": "/var/log/audit.jsonl"}
+    )
+    assert settings.audit is AuditTarget.STDOUT

@@ -1,0 +1,92 @@
+"""Logs: one line an event, which no request can forge and no token enters."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from authz.telemetry.logs import LogFormat, configure_logging
+
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def _lines(form: LogFormat, level: str = "info") -> io.StringIO:
+    out = io.StringIO()
+    configure_logging(form, level, out)
+    return out
+
+
+@pytest.mark.parametrize("form", LogFormat)
+@pytest.mark.parametrize(
+    "forged", ["a\nevent=ready", "a\r\nb", "\x1b[2J", "a\u2028b", "\u202egnp", "\x00", "\x85"]
+)
+def test_text_of_a_request_cannot_forge_a_line(form: LogFormat, forged: str) -> None:
+    """Line ends, terminal escapes and direction marks are escaped in both formats."""
+    out = _lines(form)
+    structlog.get_logger().info("denied", host=forged, nested={"list": [forged], forged: 1})
+    written = out.getvalue()
+    assert written.count("\n") == 1
+    assert all(char == "\n" or char.isprintable() for char in written)
+
+
+@pytest.mark.parametrize("form", LogFormat)
+@pytest.mark.parametrize(
+    "text", [TOKEN, f"got {TOKEN}.", "Authorization: Bearer opaque-secret", "bearer canary"]
+)
+def test_a_token_is_withheld(form: LogFormat, text: str) -> None:
+    """Even where somebody put one into a message by mistake."""
+    out = _lines(form)
+    structlog.get_logger().info("denied", detail=text)
+    logging.getLogger("aiohttp").warning("bad request: %s", text)
+    for part in (TOKEN, "opaque-secret", "canary"):
+        assert part not in out.getvalue()
+    assert out.getvalue().count("token withheld") == 2
+
+
+def _failing() -> None:
+    raise ValueError("secret-canary")
+
+
+@pytest.mark.parametrize("form", LogFormat)
+def test_an_exception_shows_its_type_and_place_but_not_its_text(form: LogFormat) -> None:
+    """The text of an exception may quote the credential that it stumbled over."""
+    out = _lines(form)
+    try:
+        _failing()
+    except ValueError as error:
+        structlog.get_logger().error("defect", exc_info=error)
+        logging.getLogger("asyncio").exception("task failed")
+    assert "canary" not in out.getvalue()
+    assert out.getvalue().count("ValueError") == 2
+    assert out.getvalue().count("_failing") == 2
+    assert out.getvalue().count("\n") == 2
+
+
+def test_json_lines_have_event_level_and_time() -> None:
+    """What a log collector needs, under stable names."""
+    out = _lines(LogFormat.JSON)
+    structlog.get_logger().warning("policy_refused", problems=2)
+    line = json.loads(out.getvalue())
+    assert (line["event"], line["level"], line["problems"]) == ("policy_refused", "warning", 2)
+    assert line["timestamp"].endswith("Z")
+
+
+def test_lines_below_the_level_are_not_written() -> None:
+    """Ours and the libraries' alike."""
+    out = _lines(LogFormat.JSON, "warning")
+    structlog.get_logger().info("ready")
+    logging.getLogger("aiohttp").info("access")
+    assert not out.getvalue()
