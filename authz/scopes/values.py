@@ -57,11 +57,19 @@ class InvalidValueError(ValueError):
     """
 
     def __init__(self, raw: object, expected: str) -> None:
-        shown = repr(raw)
-        if len(shown) > 60:
-            shown = shown[:57] + "..."
-        super().__init__(f"got `{shown}` ({type(raw).__name__}), expected {expected}")
+        super().__init__(f"got {_shown(raw)}, expected {expected}")
         self.expected = expected
+
+
+def _shown(raw: object) -> str:
+    """A raw value for a message: never long, and never at the cost of writing out a huge one."""
+    kind = type(raw).__name__
+    if isinstance(raw, int) and abs(raw) >= 2**128:
+        return f"a number beyond 128 bits ({kind})"
+    if not isinstance(raw, str | int | float | None):
+        return f"a value of another kind ({kind})"
+    text = repr(raw[:60] if isinstance(raw, str) else raw)
+    return f"`{text if len(text) <= 60 else text[:57] + '...'}` ({kind})"
 
 
 def parse_value(type: ValueType, raw: object) -> Value:  # noqa: A002 - the word of the policy file
@@ -151,7 +159,7 @@ def _parse_integer(raw: object) -> int:
     if isinstance(raw, bool) or not isinstance(raw, int):
         raise InvalidValueError(raw, "an integer")
     if not MIN_INTEGER <= raw <= MAX_INTEGER:
-        raise InvalidValueError(raw if abs(raw) < 2**128 else "…", "an integer of 64 bits")
+        raise InvalidValueError(raw, "an integer of 64 bits")
     return raw
 
 
@@ -170,7 +178,7 @@ def _parse_decimal(raw: object) -> Decimal:
         case Decimal() if raw.is_finite():
             text = str(raw)
         case _:
-            raise InvalidValueError("…" if isinstance(raw, int) else raw, expected)
+            raise InvalidValueError(raw, expected)
     if not _DECIMAL.match(text):
         raise InvalidValueError(raw, expected)
     number = _canonical_decimal(text)
