@@ -187,6 +187,8 @@ class PolicySet:
     edge: "EdgeSettings"
     routes: "RouteTable"
     index: "RuleIndex"
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Where issuers, client certificates, dimensions and the edge section stand (`issuers.okta`, `edge`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

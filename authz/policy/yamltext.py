@@ -223,7 +223,7 @@ class _Reader:
         self._nodes += known.nodes - 1
         if self._nodes > MAX_NODES:
             self._stop(event, "too_large", f"more than {MAX_NODES} values, repeated ones counted")
-        self._deepest = max(self._deepest, depth + known.height)
+        self._deepest = max(self._deepest, depth + known.height - 1)
         if self._deepest > MAX_DEPTH:
             self._stop(event, "too_deep", f"nested more than {MAX_DEPTH} levels deep")
         return known.value
