@@ -2,6 +2,11 @@
 
 A trust binds roots to one kind of name and, for SPIFFE, to one trust domain: an authority of one domain
 cannot speak for another, whatever it signs.
+
+Stricter than RFC 5280 asks: a common name is no identity; authorities with an Ed25519 key, and chains with
+URI name constraints or critical directoryName constraints, are refused (cryptography 50 cannot check them).
+A certificate that its owner may re-encode has other fingerprints (an ECDSA signature has two forms), so
+whoever revokes must name issuer and serial number.
 """
 
 import hashlib

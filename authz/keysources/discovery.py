@@ -31,7 +31,7 @@ def parse_discovery(body: bytes, issuer: Issuer) -> str:
 
 
 class RemoteKeys:
-    """The keys of one issuer over HTTP, with what is needed to ask only for what has changed."""
+    """The keys of one issuer over HTTP, and its last answers, so that only what has changed is sent again."""
 
     def __init__(self, issuer: Issuer, *, total_seconds: float) -> None:
         self.issuer = issuer
@@ -42,48 +42,23 @@ class RemoteKeys:
             ca_file=location.ca_file,
             total_seconds=total_seconds,
         )
-        self._etags: dict[str, str] = {}
-        self._jwks_uri: str | None = None
-        self._key_set: KeySet | None = None
+        self._last: dict[str, Fetched] = {}
 
     async def fetch(self) -> tuple[KeySet, int | None]:
         """The key set and how long it is said to be fresh, in seconds. Raises `FetchError`."""
+        document_url = discovery_url(self.issuer.keys.place)
         uri = self.issuer.keys.place
         if self.issuer.keys.origin is KeyOrigin.DISCOVERY:
-            uri = await self._discover()
-        fetched = await self._get(uri, known=self._key_set is not None)
-        if fetched.body is not None:
-            try:
-                self._key_set = parse_jwks(fetched.body)
-            except KeySetError as error:
-                self._etags.pop(uri, None)
-                raise FetchError(f"key set of issuer `{self.issuer.name}`: {error}") from None
-            self._remember(uri, fetched)
-        if self._key_set is None:
-            raise FetchError(f"key set of issuer `{self.issuer.name}`: not modified, but never seen")
-        return self._key_set, fetched.max_age
+            document = await self._get(document_url)
+            uri = parse_discovery(document.body, self.issuer)
+        keys = await self._get(uri)
+        # What the issuer does not name any more is forgotten.
+        self._last = {url: last for url, last in self._last.items() if url in {document_url, uri}}
+        try:
+            return parse_jwks(keys.body), keys.max_age
+        except KeySetError as error:
+            raise FetchError(f"key set of issuer `{self.issuer.name}`: {error}") from None
 
-    async def _discover(self) -> str:
-        url = discovery_url(self.issuer.keys.place)
-        fetched = await self._get(url, known=self._jwks_uri is not None)
-        if fetched.body is not None:
-            uri = parse_discovery(fetched.body, self.issuer)
-            if uri != self._jwks_uri:
-                # Other keys now: what was fresh there says nothing here.
-                self._jwks_uri, self._key_set = uri, None
-                self._etags.clear()
-            self._remember(url, fetched)
-        if self._jwks_uri is None:
-            raise FetchError(
-                f"discovery document of issuer `{self.issuer.name}`: not modified, but never seen"
-            )
-        return self._jwks_uri
-
-    async def _get(self, url: str, *, known: bool) -> Fetched:
-        return await fetch_document(url, self._rules, etag=self._etags.get(url) if known else None)
-
-    def _remember(self, url: str, fetched: Fetched) -> None:
-        if fetched.etag is None:
-            self._etags.pop(url, None)
-        else:
-            self._etags[url] = fetched.etag
+    async def _get(self, url: str) -> Fetched:
+        self._last[url] = await fetch_document(url, self._rules, last=self._last.get(url))
+        return self._last[url]

@@ -46,9 +46,9 @@ class FetchRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A document. `body` is None if it has not changed since `etag`; `max_age` is in seconds, None if not said."""
+    """A document; `max_age` is how long it is fresh, in seconds, None if that is not said."""
 
-    body: bytes | None
+    body: bytes
     etag: str | None
     max_age: int | None
 
@@ -67,9 +67,10 @@ def check_url(text: str, rules: FetchRules) -> URL:
     raise FetchError(f"{host}: got scheme `{url.scheme}`, expected `https` (`allow_http` opens `http`)")
 
 
-async def fetch_document(text: str, rules: FetchRules, *, etag: str | None = None) -> Fetched:
+async def fetch_document(text: str, rules: FetchRules, *, last: Fetched | None = None) -> Fetched:
     """GET one document of at most `MAX_DOCUMENT_BYTES` within `rules.total_seconds`. Raises `FetchError`.
 
+    `last` is the last answer from this very URL: it is given back if the server says that it still holds.
     Redirects are not followed (they lead where nobody configured), bodies are not decompressed (a small
     one could be huge), proxies of the environment are not asked.
     """
@@ -80,8 +81,8 @@ async def fetch_document(text: str, rules: FetchRules, *, etag: str | None = Non
         "accept-encoding": "identity",
         "user-agent": f"scopegate/{__version__}",
     }
-    if etag is not None:
-        headers["if-none-match"] = etag
+    if last is not None and last.etag is not None:
+        headers["if-none-match"] = last.etag
     try:
         connector = aiohttp.TCPConnector(
             ssl=await asyncio.to_thread(_tls_context, rules.ca_file),
@@ -99,7 +100,7 @@ async def fetch_document(text: str, rules: FetchRules, *, etag: str | None = Non
             ) as session,
             session.get(url, headers=headers, allow_redirects=False) as response,
         ):
-            return await _read(response, place, etag)
+            return await _read(response, place, last)
     except FetchError:
         raise
     except TimeoutError:
@@ -108,10 +109,10 @@ async def fetch_document(text: str, rules: FetchRules, *, etag: str | None = Non
         raise FetchError(f"{place}: {_cause(error)}") from None
 
 
-async def _read(response: aiohttp.ClientResponse, place: str, etag: str | None) -> Fetched:
+async def _read(response: aiohttp.ClientResponse, place: str, last: Fetched | None) -> Fetched:
     max_age = _max_age(response.headers)
-    if response.status == 304 and etag is not None:
-        return Fetched(body=None, etag=etag, max_age=max_age)
+    if response.status == 304 and last is not None and last.etag is not None:
+        return Fetched(body=last.body, etag=last.etag, max_age=max_age)
     if 300 <= response.status < 400:
         raise FetchError(f"{place}: answered {response.status}; redirects are not followed")
     if response.status != 200:

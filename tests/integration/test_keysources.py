@@ -270,6 +270,32 @@ async def test_an_unchanged_key_set_is_asked_for_by_etag_and_announces_nothing(l
         assert changes.count == 0
 
 
+async def test_keys_that_move_are_followed(local: LocalIssuer) -> None:
+    """The discovery document names another URL: its keys count, and an ETag from elsewhere says nothing."""
+    async with running(at(local.url, KeyOrigin.DISCOVERY)) as (sources, changes):
+        await local.answers("/keys", 304)
+        local.document["jwks_uri"] = f"{local.url}/moved"
+        await local.answers("/moved", 200)
+        assert kids(sources) == {"first"}
+        local.keys = (ec_key("second"),)
+        await changes.next()
+        assert kids(sources) == {"second"}
+
+
+async def test_keys_replaced_under_the_same_kid_are_a_change(local: LocalIssuer) -> None:
+    """Some issuers rotate without a new key id."""
+    async with running(at(f"{local.url}/keys")) as (sources, changes):
+        before = sources.key_sets["okta"]
+
+        async def replaced(_: web.Request) -> web.StreamResponse:
+            return web.Response(body=jwks(ec_key("second").jwk(kid="first")))
+
+        local.override = replaced
+        await changes.next()
+        assert kids(sources) == {"first"}
+        assert sources.key_sets["okta"] != before
+
+
 async def test_an_outage_keeps_the_last_good_keys_and_is_reported(local: LocalIssuer) -> None:
     """An issuer that is down or answers nonsense takes nothing away; recovery clears the error."""
 
@@ -367,7 +393,7 @@ async def test_tls_is_verified_against_the_named_roots(tmp_path: Path) -> None:
         with pytest.raises(FetchError, match="no CA certificates"):
             await fetch_document(f"{issuer.url}/keys", opened(ca_file=str(tmp_path / "none.pem")))
         fetched = await fetch_document(f"{issuer.url}/keys", opened(allow_http=False, ca_file=str(ca_file)))
-        assert json.loads(fetched.body or b"") == json.loads(jwks(ec_key("first")))
+        assert json.loads(fetched.body) == json.loads(jwks(ec_key("first")))
 
 
 async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import base64
 import contextlib
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from authz.errors import Denied
@@ -31,6 +31,10 @@ AUTHENTICATOR = Authenticator(
 )
 
 
+# No deadline: the machine may be busy, and none of these properties is about speed.
+EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def authenticates(pem: str) -> bool:
     """Whether the certificate is accepted; anything but `Denied` escapes and fails the test."""
     try:
@@ -51,20 +55,22 @@ def test_the_certificate_that_is_changed_here_is_good() -> None:
     assert authenticates(block(LEAF.der))
 
 
+@EXAMPLES
 @given(st.text(st.characters(exclude_categories=[]), max_size=200))
 def test_any_text_is_no_certificate(text: str) -> None:
     """Whatever comes as a certificate."""
     assert not authenticates(text)
 
 
+@EXAMPLES
 @given(st.binary(max_size=300))
 def test_any_der_is_no_certificate(der: bytes) -> None:
     """Well-formed PEM around anything."""
     assert not authenticates(block(der))
 
 
+@EXAMPLES
 @given(st.integers(0, 5_000), st.integers(1, 255))
-@settings(max_examples=300)
 def test_a_certificate_with_a_changed_byte_is_denied(position: int, change: int) -> None:
     """Everything is under the signature, or is the signature."""
     der = bytearray(LEAF.der)
@@ -73,6 +79,7 @@ def test_a_certificate_with_a_changed_byte_is_denied(position: int, change: int)
     assert not authenticates(block(bytes(der)))
 
 
+@EXAMPLES
 @given(st.integers(0, 5_000), st.binary(min_size=1, max_size=8))
 def test_a_certificate_with_inserted_bytes_is_denied(position: int, inserted: bytes) -> None:
     """At the end, too: nothing trails a certificate."""
@@ -82,6 +89,7 @@ def test_a_certificate_with_inserted_bytes_is_denied(position: int, inserted: by
     assert not authenticates(block(changed))
 
 
+@EXAMPLES
 @given(st.binary(max_size=300))
 def test_any_bytes_are_no_bundle(data: bytes) -> None:
     """A file of the operator's, perhaps the wrong one."""
@@ -93,6 +101,7 @@ def test_any_bytes_are_no_bundle(data: bytes) -> None:
         raise AssertionError("junk was taken for a bundle")
 
 
+@EXAMPLES
 @given(st.integers(0, 5_000), st.integers(1, 255))
 def test_a_bundle_with_a_changed_byte_is_our_error_or_vouches_for_nobody_new(
     position: int, change: int
@@ -108,6 +117,7 @@ def test_a_bundle_with_a_changed_byte_is_our_error_or_vouches_for_nobody_new(
     bundle.expired(NOW)
 
 
+@EXAMPLES
 @given(st.text(max_size=60) | st.text(max_size=40).map(lambda text: f"spiffe://acme.example/{text}"))
 def test_a_spiffe_id_has_one_spelling(text: str) -> None:
     """What is read, is what was written, and has no character that needs care anywhere."""
@@ -122,6 +132,7 @@ def test_a_spiffe_id_has_one_spelling(text: str) -> None:
     assert not {"", ".", ".."} & set(spiffe_id.path.split("/")[1:])
 
 
+@EXAMPLES
 @given(st.integers(0, len(EXTRACT_ID) - 1), st.characters())
 def test_a_changed_spiffe_id_is_refused_or_another_one(position: int, char: str) -> None:
     """No two spellings of one identity."""
@@ -131,6 +142,7 @@ def test_a_changed_spiffe_id_is_refused_or_another_one(position: int, char: str)
         assert SpiffeId.parse(changed) != SpiffeId.parse(EXTRACT_ID)
 
 
+@EXAMPLES
 @given(st.text(max_size=40) | st.from_regex(r"\A[A-Za-z0-9.*-]{1,30}\Z"))
 def test_names_are_canonical(text: str) -> None:
     """Reading a canonical name changes nothing."""

@@ -4,7 +4,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from authz.errors import Denied
@@ -53,6 +53,10 @@ HEADER_NAMES = ["alg", "typ", "kid", "crit", "b64", "jwk", "jku", "x5c", "cty", 
 JWK_NAMES = ["kty", "crv", "alg", "use", "key_ops", "kid", "n", "e", "x", "y", "d", "k"]
 
 
+# No deadline: the machine may be busy, and none of these properties is about speed.
+EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def authenticates(token: str) -> bool:
     """Whether the token is accepted; anything but `Denied` escapes and fails the test."""
     credentials = Credentials(token=token, certificate_pem=None)
@@ -69,18 +73,21 @@ def test_the_tokens_that_are_changed_here_are_good() -> None:
     assert all(authenticates(token) for token in TOKENS.values())
 
 
+@EXAMPLES
 @given(st.text(st.characters(exclude_categories=[]), max_size=200))
 def test_any_text_is_denied(text: str) -> None:
     """Whatever a client sends as a token."""
     assert not authenticates(text)
 
 
+@EXAMPLES
 @given(st.lists(st.binary(max_size=60), min_size=3, max_size=3))
 def test_any_three_segments_are_denied(segments: list[bytes]) -> None:
     """Well-formed base64url around anything."""
     assert not authenticates(".".join(base64url(segment) for segment in segments))
 
 
+@EXAMPLES
 @given(
     st.sampled_from([RSA.kid, ED.kid]),
     st.integers(min_value=0, max_value=5_000),
@@ -94,6 +101,7 @@ def test_no_token_with_a_changed_character_is_accepted(kid: str, position: int, 
     assert not authenticates(token[:position] + char + token[position + 1 :])
 
 
+@EXAMPLES
 @given(st.sampled_from(sorted(TOKENS)), st.integers(0, 5_000), st.text(min_size=1, max_size=4))
 def test_no_token_with_an_insertion_is_accepted(kid: str, position: int, text: str) -> None:
     """Padding, white space, NUL, dots: one token has one byte form."""
@@ -102,6 +110,7 @@ def test_no_token_with_an_insertion_is_accepted(kid: str, position: int, text: s
     assert not authenticates(token[:position] + text + token[position:])
 
 
+@EXAMPLES
 @given(st.sampled_from(sorted(TOKENS)), st.integers(0, 5_000), st.integers(1, 8))
 def test_no_token_with_a_piece_cut_out_is_accepted(kid: str, position: int, length: int) -> None:
     """Cut anywhere."""
@@ -110,8 +119,8 @@ def test_no_token_with_a_piece_cut_out_is_accepted(kid: str, position: int, leng
     assert not authenticates(token[:position] + token[position + length :])
 
 
+@EXAMPLES
 @given(st.sampled_from(CLAIM_NAMES), json_values)
-@settings(max_examples=150)
 def test_signed_claims_of_any_shape_are_denied_or_make_a_sound_principal(name: str, value: object) -> None:
     """An issuer that signs nonsense gets our denial, and no other exception."""
     token = mint({**claims(), name: value}, ED)
@@ -127,8 +136,8 @@ def test_signed_claims_of_any_shape_are_denied_or_make_a_sound_principal(name: s
     assert len(principal.key) == 32
 
 
+@EXAMPLES
 @given(st.sampled_from(HEADER_NAMES), json_values)
-@settings(max_examples=150)
 def test_signed_headers_of_any_shape_are_denied_or_harmless(name: str, value: object) -> None:
     """The signature is good over whatever the header says."""
     header = {"alg": ED.algorithm, "typ": "JWT", "kid": ED.kid, name: value}
@@ -136,6 +145,7 @@ def test_signed_headers_of_any_shape_are_denied_or_harmless(name: str, value: ob
         assert name in {"typ", "cty"} or header[name] == {"alg": "EdDSA", "kid": ED.kid}.get(name)
 
 
+@EXAMPLES
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_json_object_or_our_error(data: bytes) -> None:
     """And what is read can be written again."""
@@ -146,6 +156,7 @@ def test_any_bytes_are_a_json_object_or_our_error(data: bytes) -> None:
     json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
 
 
+@EXAMPLES
 @given(json_values)
 def test_any_json_is_an_object_or_our_error(value: object) -> None:
     """Structured input goes deeper than random bytes."""
@@ -153,6 +164,7 @@ def test_any_json_is_an_object_or_our_error(value: object) -> None:
         assert parse_object(json.dumps(value).encode()) == value
 
 
+@EXAMPLES
 @given(st.text(max_size=40))
 def test_base64url_is_read_in_one_spelling(text: str) -> None:
     """What is read, is what writing it again gives."""
@@ -160,6 +172,7 @@ def test_base64url_is_read_in_one_spelling(text: str) -> None:
         assert base64url(parse_base64url(text)) == text
 
 
+@EXAMPLES
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_key_set_or_our_error(data: bytes) -> None:
     """A document from a stranger's server."""
@@ -167,8 +180,8 @@ def test_any_bytes_are_a_key_set_or_our_error(data: bytes) -> None:
         parse_jwks(data)
 
 
+@EXAMPLES
 @given(st.sampled_from([RSA, EC, ED]), st.sampled_from(JWK_NAMES), json_values | st.binary().map(base64url))
-@settings(max_examples=150)
 def test_a_changed_key_is_left_out_or_still_a_sound_key(key: object, name: str, value: object) -> None:
     """Nothing in a JWK makes it symmetric, private or of an algorithm that its kind has not."""
     jwk = {**key.jwk(), name: value}  # type: ignore[attr-defined]
@@ -181,6 +194,7 @@ def test_a_changed_key_is_left_out_or_still_a_sound_key(key: object, name: str, 
     assert name not in {"d", "k"}
 
 
+@EXAMPLES
 @given(st.lists(st.text(st.characters(exclude_categories=[]), max_size=60), max_size=3))
 def test_any_authorization_header_is_read_or_denied(values: list[str]) -> None:
     """Nothing but `Bearer` and one token becomes a token."""
