@@ -211,6 +211,14 @@ def test_a_trust_that_is_not_accepted_vouches_for_nothing() -> None:
     assert caught.value.reason is Reason.CERTIFICATE_UNTRUSTED
 
 
+def test_of_several_reasons_the_one_nearest_to_success_is_given() -> None:
+    """Whatever the names of the trusts are: the operator of the right one is helped."""
+    leaf = ROOT.issue([uri("https://acme.example/")])
+    for right, wrong in (("a", "z"), ("z", "a")):
+        denied = refusal(leaf, bundle(name=right), bundle(OTHER, name=wrong))
+        assert denied.reason is Reason.CERTIFICATE_IDENTITY_INVALID
+
+
 def test_roots_that_are_not_loaded_are_our_fault() -> None:
     """Unless another trust accepts the certificate."""
     peer = parse_peer_certificate(ROOT.issue().pem)

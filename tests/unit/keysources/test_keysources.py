@@ -133,6 +133,16 @@ async def test_a_prepared_policy_is_not_in_force_before_it_is_adopted(files: Fil
     assert files.changes == 0
 
 
+async def test_an_unchanged_trust_is_not_read_again(files: Files) -> None:
+    """A reload of the policy alone keeps the bundle, even if its file is gone for a moment."""
+    await files.sources.start(files.issuers, files.trusts)
+    before = files.sources.bundles["extracts"]
+    files.roots.unlink()
+    files.sources.adopt(await files.sources.prepare(files.issuers, files.trusts))
+    assert files.sources.bundles["extracts"] is before
+    assert len(files.attempts) == 2
+
+
 async def test_a_file_issuer_is_not_refreshed_on_request(files: Files) -> None:
     """Its file is watched; an unknown key id changes nothing."""
     await files.sources.start(files.issuers, files.trusts)
