@@ -35,14 +35,17 @@ def claim_values(term: FromClaim, type: ValueType, principal: Principal) -> Cons
 
 
 def _claim(term: FromClaim, principal: Principal) -> object:
-    found = _walk(term.path, principal.claims)
+    found = find_claim(term.path, principal.claims)
     if found is None:
         raise Denied(Reason.CLAIM_MISSING, f"{_name(term)} is missing")
     return found
 
 
-def _walk(path: Sequence[str], claims: Mapping[str, object]) -> object:
-    """A claim of this very name first, because namespaced claims are URLs with dots in them."""
+def find_claim(path: Sequence[str], claims: Mapping[str, object]) -> object:
+    """The claim at a path, None if it is missing or null.
+
+    A claim of this very name comes first, because namespaced claims are URLs with dots in them.
+    """
     whole = ".".join(path)
     if whole in claims:
         return claims[whole]

@@ -27,6 +27,30 @@ class Miss(StrEnum):
     CONDITION = "its condition is false"
 
 
+_KEYS = {
+    Miss.ISSUER: "issuers",
+    Miss.SUBJECT: "subjects",
+    Miss.GROUP: "groups",
+    Miss.TRUST: "certificates",
+    Miss.SPIFFE: "spiffe",
+    Miss.DNS: "dns",
+    Miss.EMAIL: "emails",
+}
+_MAX_WANTED = 3
+
+
+def miss_text(rule: Rule, miss: Miss) -> str:
+    """What did not hold, with the values of the policy that would have."""
+    key = _KEYS.get(miss)
+    if key is None or rule.to is None:
+        return miss.value
+    wanted: frozenset[str] = getattr(rule.to, key) or frozenset()
+    shown = [f"`{value}`" for value in sorted(wanted)[:_MAX_WANTED]]
+    if len(wanted) > _MAX_WANTED:
+        shown.append(f"{len(wanted) - _MAX_WANTED:,} more")
+    return f"{miss.value} ({', '.join(shown) or 'it has none'})"
+
+
 def selector_miss(selector: Selector, principal: Principal) -> Miss | None:
     """The first key of a selector that does not hold; None if all do.
 

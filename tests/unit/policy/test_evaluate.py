@@ -80,7 +80,7 @@ def test_a_denial_names_the_nearest_misses() -> None:
     )
     detail = denied(rules, person("canary-subject", claims={"n": 2})).detail
     assert "`nearly`: its condition is false" in detail
-    assert "`other-0`: the principal is in none of its groups" in detail
+    assert "`other-0`: the principal is in none of its groups (`group-0`)" in detail
     assert "26 more" in detail
     assert "canary" not in detail
 
