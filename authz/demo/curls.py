@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from authz.demo.stage import Stage
@@ -15,7 +16,7 @@ def commands(stage: Stage) -> list[tuple[str, str]]:
     token = f"curl -sS -H 'Accept: text/plain' {issuer}/v1/token -d grant_type=password"
     certificate = shlex.quote(str(stage.tls.extract_job.certificate))
     key = shlex.quote(str(stage.tls.extract_job.key))
-    scopegate = f"{shlex.quote(sys.executable)} -m authz.cli.main"
+    scopegate = shlex.quote(str(Path(sys.executable).with_name("scopegate")))
     return [
         ("a token for Emma; others: emil, uma, carlos, sam", f"TOKEN=$({token} -d username=emma)"),
         ("what Emma may see", f'curl -sS --cacert {root} -H "Authorization: Bearer $TOKEN" {sales}'),

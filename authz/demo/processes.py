@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Never, Self
 
 STOP_SECONDS = 5.0
 LOG_TAIL_LINES = 15
@@ -39,6 +39,8 @@ class Signals:
         self._depth = 0
         self._pending: int | None = None
         self._over = False
+        self.received: int | None = None
+        """The signal that ended it, if one did."""
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
@@ -56,8 +58,7 @@ class Signals:
         if self._depth:
             self._pending = number
             return
-        self._over = True  # an impatient second Ctrl-C does not cut the cleaning up short
-        raise Interrupted(number)
+        self._interrupt(number)
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
@@ -68,8 +69,12 @@ class Signals:
         finally:
             self._depth -= 1
             if not self._depth and self._pending is not None and not self._over:
-                self._over = True
-                raise Interrupted(self._pending)
+                self._interrupt(self._pending)
+
+    def _interrupt(self, number: int) -> Never:
+        self._over = True  # an impatient second Ctrl-C does not cut the cleaning up short
+        self.received = number
+        raise Interrupted(number)
 
     def ignore(self) -> None:
         """From here on (cleaning up) nothing interrupts any more."""

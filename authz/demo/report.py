@@ -17,6 +17,9 @@ from authz.demo.scenes import Scene
 NARROWEST = 132
 """Columns of the table where there is no terminal to ask."""
 
+_ROOMY = 110
+_LONGEST_REASON = len("token_signature_invalid")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -51,12 +54,15 @@ class Report:
         self._console.print(text, soft_wrap=True)
 
     def act(self, title: str, lines: Sequence[Line]) -> None:
+        roomy = self._console.width >= _ROOMY
         table = Table(title=title, title_justify="left", title_style="bold", show_lines=True, expand=True)
         table.add_column("", width=1)
         table.add_column("who asks, and how", ratio=5)
-        table.add_column("status", ratio=4)
+        table.add_column(
+            "status, reason", overflow="fold", min_width=_LONGEST_REASON if roomy else None, ratio=4
+        )
         table.add_column("what Scopegate put in, and why", ratio=12)
-        table.add_column("rows", justify="right", ratio=3)
+        table.add_column("rows", justify="right", overflow="fold", min_width=9 if roomy else None, ratio=2)
         table.add_column("answered by", ratio=3)
         for line in lines:
             table.add_row(
@@ -113,11 +119,13 @@ def _injected(line: Line) -> Text:
     text = Text()
     scope = scope_of(line.answer)
     if scope:
-        text.append(f"{scope.get('where')}\n", "cyan")
-        columns = [f"{name} masked ({how})" for name, how in dict(scope.get("masked", {})).items()]
-        columns += [f"{name} hidden" for name in scope.get("hidden", [])]
-        if columns:
-            text.append(f"{', '.join(columns)}\n", "cyan")
+        text.append(f"x-scope-id: {scope.get('id')}\nx-scope-sql: {scope.get('where')}\n", "cyan")
+        masked = ",".join(f"{name}={how}" for name, how in dict(scope.get("masked", {})).items())
+        hidden = ",".join(scope.get("hidden", []))
+        if masked:
+            text.append(f"x-scope-masked: {masked}\n", "cyan")
+        if hidden:
+            text.append(f"x-scope-hidden: {hidden}\n", "cyan")
     text.append("\n".join(part for part in (line.why, line.scene.note) if part), "dim")
     for problem in line.problems:
         text.append(f"\n✘ {problem}", "bold red")

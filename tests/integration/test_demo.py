@@ -20,7 +20,7 @@ from authz.demo.places import packaged_policy
 from authz.demo.scenes import SCENES
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "authz.cli.main", "demo", "--rows=100000"]
+COMMAND = [str(Path(sys.executable).with_name("scopegate")), "demo", "--rows=100000"]
 SECONDS = 90.0
 CURL = shutil.which("curl")
 
@@ -78,7 +78,7 @@ class Terminal:
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
             os.chdir(ROOT)
-            os.execve(sys.executable, [*COMMAND, *options], _environment(home))
+            os.execve(COMMAND[0], [*COMMAND, *options], _environment(home))
 
     def __enter__(self) -> Self:
         return self
@@ -192,7 +192,7 @@ def test_on_a_terminal_it_stays_up_and_its_commands_work_until_ctrl_c(home: Path
     with Terminal(home) as terminal:
         terminal.wait_for("until Ctrl-C")
         commands = re.findall(
-            r"^((?:TOKEN=|YOURS=|curl |\S+python\S* -m authz).*)$",
+            r"^((?:TOKEN=|YOURS=|curl |\S+/scopegate ).*)$",
             terminal.text.replace("\r", ""),
             re.MULTILINE,
         )
