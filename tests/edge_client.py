@@ -55,6 +55,7 @@ def ask(
     source: str = "127.0.0.1",
 ) -> Reply:
     """One HTTP/1.1 request in exactly these words: nothing is normalised, added (but the length) or joined."""
+    context.set_alpn_protocols(["http/1.1"])  # it may have been used for HTTP/2
     connection = http.client.HTTPSConnection(
         "127.0.0.1", port, context=context, timeout=15, source_address=(source, 0)
     )

@@ -209,7 +209,7 @@ class ScopegateProcess:
     """`scopegate serve` as a process of its own."""
 
     def __init__(self, arguments: Sequence[str], directory: Path, name: str = "scopegate") -> None:
-        self._arguments = [sys.executable, "-m", "authz.cli.main", *arguments]
+        self._arguments = [str(Path(sys.executable).with_name("scopegate")), *arguments]
         self._log = directory / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -222,6 +222,13 @@ class ScopegateProcess:
 
     def __exit__(self, *_: object) -> None:
         end_process(self.process)
+
+    def running(self) -> bool:
+        """True; fails with its log if it has ended by itself."""
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise AssertionError(f"scopegate ended with {self.process.returncode}: {self.log()}")
+        return True
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")

@@ -63,7 +63,7 @@ def to_json(message: Message) -> str:
 
 def to_yaml(message: Message) -> str:
     """Block style, fields in the order of their definition, every doubtful word in quotes."""
-    return yaml.dump(to_dict(message), Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=False)
+    return yaml.dump(to_dict(message), Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=False)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -71,9 +71,16 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    several_lines = "\n" in text.rstrip("\n")
-    style = "|" if several_lines else None if _PLAIN.match(text) else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=_style(text))
+
+
+def _style(text: str) -> str | None:
+    """Plain, quoted, or a block of lines; where a style cannot carry the text PyYAML takes double quotes."""
+    if _PLAIN.match(text):
+        return None
+    if "\n" in text:
+        return "|"
+    return "'" if "'" not in text else '"'
 
 
 _Dumper.add_representer(str, _text)

@@ -12,11 +12,14 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager i
 from authz.edge.messages import http_filter
 from authz.rendering.rewrites import SCOPE_PARAMETER
 
-# `string.find` with `true` takes the name as plain text, not as a pattern.
-_SCRIPT = """\
+_ADDRESS = """\
 function envoy_on_request(handle)
   local headers = handle:headers()
   headers:replace(":authority", "{authority}")
+"""
+
+# `string.find` with `true` takes the name as plain text, not as a pattern.
+_TAKE_PARTITION = """\
   local path, query = string.match(headers:get(":path"), "^([^?]*)%?(.*)$")
   if query == nil then return end
   local kept = {{}}
@@ -25,16 +28,18 @@ function envoy_on_request(handle)
   end
   if #kept > 0 then path = path .. "?" .. table.concat(kept, "&") end
   headers:replace(":path", path)
-end
 """
 
 
-def target_filter(authority: str) -> hcm.HttpFilter:
-    """Addresses the warehouse by its own name (a client's Host reaches nobody), and takes the cache partition away.
+def target_filter(authority: str, *, shared: bool) -> hcm.HttpFilter:
+    """Addresses the warehouse by its own name: a client's Host reaches nobody.
 
-    `authority` has passed `parse_upstream`, so it holds nothing that could end the text in the script.
+    Where answers are `shared`, takes the cache partition out of the query. `authority` has passed `parse_upstream`,
+    so it holds nothing that could end the text in the script.
     """
-    script = _SCRIPT.format(authority=authority, parameter=SCOPE_PARAMETER)
+    script = _ADDRESS.format(authority=authority)
+    if shared:
+        script += _TAKE_PARTITION.format(parameter=SCOPE_PARAMETER)
     return http_filter(
-        "envoy.filters.http.lua", lua.Lua(default_source_code=core.DataSource(inline_string=script))
+        "envoy.filters.http.lua", lua.Lua(default_source_code=core.DataSource(inline_string=script + "end\n"))
     )

@@ -133,7 +133,7 @@ def api_key_secrets(warehouses: Sequence[Warehouse]) -> list[tls.Secret]:
 
 def _filters(warehouse: Warehouse, upstream: Upstream) -> list[hcm.HttpFilter]:
     filters = [
-        target_filter(upstream.authority),
+        target_filter(upstream.authority, shared=warehouse.cache is not None),
         http_filter("envoy.filters.http.header_mutation", _mutations(warehouse)),
     ]
     if warehouse.upstream_api_key_file is not None:
