@@ -6,57 +6,14 @@ of editors (docs/policy.schema.json).
 """
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PlainValidator,
-    StringConstraints,
-    Tag,
-    WithJsonSchema,
-)
+from pydantic import Field, StringConstraints
 
 from authz.identity.issuer import ASYMMETRIC_ALGORITHMS, DEFAULT_ALGORITHMS
+from authz.policy.fields import DimensionName, Duration, Maybe, Name, Part, Rate, Text
 from authz.policy.policyset import RateLimit
-from authz.policy.sections.units import DURATION_PATTERN, RATE_PATTERN, parse_duration, parse_rate
-
-NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,62}$"
-DIMENSION_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
-RULE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-DimensionName = Annotated[str, StringConstraints(pattern=DIMENSION_PATTERN)]
-RuleId = Annotated[str, StringConstraints(pattern=RULE_ID_PATTERN)]
-Duration = Annotated[
-    timedelta,
-    PlainValidator(parse_duration),
-    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["60s", "12h", "400d"]}),
-]
-Rate = Annotated[
-    RateLimit,
-    PlainValidator(parse_rate),
-    WithJsonSchema({"type": "string", "pattern": RATE_PATTERN, "examples": ["5/s", "120/min", "1000/h"]}),
-]
-
-
-def _all_or_list(raw: object) -> str:
-    return "all" if raw == "all" else "list"
-
-
-On = Annotated[
-    Annotated[Literal["all"], Tag("all")] | Annotated[list[Text], Field(min_length=1), Tag("list")],
-    Discriminator(_all_or_list),
-]
-
-
-class Part(BaseModel):
-    """Every mapping of the document: closed, strict about types, immutable."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+from authz.policy.ruleparts import DenyPart, GrantPart, RestrictionPart
 
 
 class IssuerPart(Part):
@@ -66,25 +23,29 @@ class IssuerPart(Part):
     """The exact value of the tokens' `iss`."""
     audiences: Annotated[list[Text], Field(min_length=1)]
     """At least one of these must be in the tokens' `aud`."""
-    jwks_url: Text | None = None
+    jwks_url: Maybe[Text] = None
     """Where the key set is, if there is no discovery document."""
-    jwks_file: Text | None = None
+    jwks_file: Maybe[Text] = None
     """A key set in a file, read again when it changes."""
     algorithms: Annotated[list[Literal[ASYMMETRIC_ALGORITHMS]], Field(min_length=1)] = Field(  # type: ignore[valid-type]
         default=list(DEFAULT_ALGORITHMS)
     )
     """Accepted signature algorithms; symmetric ones do not exist here."""
-    token_types: Annotated[list[Annotated[str, StringConstraints(max_length=100)]], Field(min_length=1)] = [
-        "jwt",
-        "at+jwt",
-        "",
-    ]
+    token_types: Annotated[list[Annotated[str, StringConstraints(max_length=100)]], Field(min_length=1)] = (
+        Field(
+            default=[
+                "jwt",
+                "at+jwt",
+                "",
+            ]
+        )
+    )
     """Accepted `typ` headers; the empty text stands for an absent one. `[at+jwt]` refuses ID tokens (RFC 9068)."""
     subject_claim: Text = "sub"
     """The claim that names the person. A mutable one (e-mail) lets a renamed account in."""
-    groups_claim: Text | None = None
+    groups_claim: Maybe[Text] = None
     """The claim with the list of groups; without it nobody of this issuer has any."""
-    required_claims: list[Text] = []
+    required_claims: list[Text] = Field(default=[])
     """Claims that a token must have to be accepted."""
     leeway: Duration = timedelta(seconds=60)
     """Tolerated difference of clocks, at most 5m."""
@@ -94,7 +55,7 @@ class IssuerPart(Part):
     """A token with more groups is refused."""
     refresh: Duration = timedelta(minutes=5)
     """How often keys are fetched again, at least 10s."""
-    ca_file: Text | None = None
+    ca_file: Maybe[Text] = None
     """PEM roots for an endpoint with a private CA; without it the system's."""
     allow_http: bool = False
     """Fetch keys without TLS: for development only."""
@@ -109,9 +70,9 @@ class CertificateTrustPart(Part):
     """PEM file of the CA certificates."""
     identity: Literal["spiffe", "dns", "email"]
     """The kind of subject alternative name that says who it is."""
-    trust_domain: Text | None = None
+    trust_domain: Maybe[Text] = None
     """The only SPIFFE trust domain that these roots vouch for; with `identity: spiffe`, and only there."""
-    intermediates: Text | None = None
+    intermediates: Maybe[Text] = None
     """PEM file of intermediate CA certificates that clients do not send along."""
 
 
@@ -125,13 +86,13 @@ class DimensionPart(Part):
 class RoutePart(Part):
     """Requests that belong to the warehouse. The longest match of all routes wins."""
 
-    prefix: Text | None = None
+    prefix: Maybe[Text] = None
     """Whole path segments: `/api` is `/api` and `/api/x`, never `/apiary`. One of `prefix` and `path` is set."""
-    path: Text | None = None
+    path: Maybe[Text] = None
     """Exactly this path."""
-    hosts: Annotated[list[Text], Field(min_length=1)] | None = None
+    hosts: Maybe[Annotated[list[Text], Field(min_length=1)]] = None
     """Exact host names without port; every host, if left out."""
-    methods: Annotated[list[Text], Field(min_length=1)] = ["GET", "HEAD", "POST"]
+    methods: Annotated[list[Text], Field(min_length=1)] = Field(default=["GET", "HEAD", "POST"])
     """Accepted methods."""
 
 
@@ -140,14 +101,14 @@ class CachePart(Part):
 
     ttl: Duration
     """How long an answer may be shared, 1s to 7d. Also the longest time for which a changed row stays unseen."""
-    vary: list[Text] = ["accept", "accept-language"]
+    vary: list[Text] = Field(default=["accept", "accept-language"])
     """Request headers that the answer depends on, too."""
 
 
 class LimitsPart(Part):
     """Rate limits behind the authorization."""
 
-    per_principal: Rate | None = None
+    per_principal: Maybe[Rate] = None
     """Requests of one person or machine."""
 
 
@@ -160,154 +121,28 @@ class WarehousePart(Part):
     """`http://host:port` or `https://host:port`: where Envoy connects to."""
     columns: Annotated[dict[Text, Text], Field(min_length=1)]
     """Dimension to column. Every grant for this warehouse names each of these dimensions."""
-    labels: dict[Text, Name] = {}
+    labels: dict[Text, Name] = Field(default={})
     """Column to label. A labelled column is hidden, unless a grant clears or masks its label."""
-    authentication: Literal["token", "certificate", "any", "both"] | None = None
+    authentication: Maybe[Literal["token", "certificate", "any", "both"]] = None
     """What a caller presents. `any`, if both issuers and client certificates are configured, else the one that is."""
-    issuers: Annotated[list[Text], Field(min_length=1)] | None = None
+    issuers: Maybe[Annotated[list[Text], Field(min_length=1)]] = None
     """Whose tokens are taken; all issuers, if left out."""
-    certificates: Annotated[list[Text], Field(min_length=1)] | None = None
+    certificates: Maybe[Annotated[list[Text], Field(min_length=1)]] = None
     """Which `client_certificates` are taken; all, if left out."""
     dialect: Text = "ansi"
     """The SQL dialect of the predicate."""
-    headers: list[Literal["values", "json", "sql"]] = ["json", "sql"]
+    headers: list[Literal["values", "json", "sql"]] = Field(default=["json", "sql"])
     """Forms of the scope in request headers. `values` cannot say `(A and B) or (C and D)`: such requests are refused."""
-    query: dict[Text, Text] = {}
+    query: dict[Text, Text] = Field(default={})
     """Dimension to query parameter, for a warehouse that takes plain parameters."""
-    identity_headers: bool | None = None
+    identity_headers: Maybe[bool] = None
     """Whether the warehouse is told who asks; yes, unless its answers are shared through the cache."""
-    cache: CachePart | None = None
+    cache: Maybe[CachePart] = None
     """The shared cache; none, if left out."""
     limits: LimitsPart = LimitsPart()
     """Rate limits."""
-    upstream_api_key_file: Text | None = None
+    upstream_api_key_file: Maybe[Text] = None
     """A file with the credential that Envoy presents to the warehouse; no analyst ever holds it."""
-
-
-class SelectorPart(Part):
-    """Whom a rule is for: every key that is named must hold, any one of its values suffices."""
-
-    groups: list[Text] | None = None
-    """Groups of the token."""
-    subjects: list[Text] | None = None
-    """Subjects of the token; with `issuers`, if more than one issuer is configured (so with `groups`)."""
-    issuers: list[Text] | None = None
-    """Configured names of issuers."""
-    spiffe: list[Text] | None = None
-    """SPIFFE IDs, exact or ending in `/*`."""
-    dns: list[Text] | None = None
-    """DNS names of client certificates."""
-    emails: list[Text] | None = None
-    """E-mail addresses of client certificates."""
-    certificates: list[Text] | None = None
-    """Names of `client_certificates` entries."""
-
-
-class ValidityPart(Part):
-    """When a grant exists: dates (their first moment in UTC) or timestamps with a zone."""
-
-    from_: Annotated[Any, Field(alias="from"), WithJsonSchema({"type": "string"})] = None
-    """From this moment on."""
-    until: Annotated[Any, WithJsonSchema({"type": "string"})] = None
-    """Until just before this moment."""
-
-
-_BOUND = {"type": ["string", "number"]}
-TERM_SCHEMA: dict[str, Any] = {
-    "anyOf": [
-        {"const": "all", "description": "every value"},
-        {
-            "type": "array",
-            "items": {"type": ["string", "number", "boolean"]},
-            "description": "one of these values; none, if empty",
-        },
-        {
-            "type": "object",
-            "properties": {
-                "last": {"type": "string", "pattern": DURATION_PATTERN},
-                "step": {"type": "string", "pattern": DURATION_PATTERN},
-            },
-            "required": ["last"],
-            "additionalProperties": False,
-            "description": "a window that ends now and moves in steps",
-        },
-        {
-            "type": "object",
-            "properties": {"from": _BOUND, "through": _BOUND, "after": _BOUND, "before": _BOUND},
-            "minProperties": 1,
-            "additionalProperties": False,
-            "description": "a range: `from` and `through` include the bound, `after` and `before` do not",
-        },
-        {
-            "type": "object",
-            "properties": {"claim": {"type": "string"}, "max_values": {"type": "integer"}},
-            "required": ["claim"],
-            "additionalProperties": False,
-            "description": "the values of a claim of the token",
-        },
-    ]
-}
-Scope = dict[Text, Annotated[Any, WithJsonSchema(TERM_SCHEMA)]]
-Mask = Annotated[
-    Literal["hash", "last4", "year", "null"] | None,
-    WithJsonSchema({"enum": ["hash", "last4", "year", "null", None]}),
-]
-Labels = Annotated[list[Text], Field(min_length=1)]
-
-
-class GrantPart(Part):
-    """Gives access within a scope. Several grants that match combine with OR, each one whole."""
-
-    id: RuleId
-    """Unique among all rules; stands in answers and in the audit trail."""
-    to: SelectorPart | None = None
-    """Who; may be left out where `when` says it."""
-    on: On
-    """Warehouses, or `all`."""
-    scope: Scope
-    """A term for each dimension of each of these warehouses."""
-    clear: Labels | None = None
-    """Labels whose columns are shown as they are."""
-    mask: dict[Text, Mask] = {}
-    """Label to mask: `hash`, `last4`, `year` or `null`."""
-    hide: Labels | None = None
-    """Labels whose columns are hidden, as are all that no key of this grant names."""
-    when: Text | None = None
-    """A CEL condition."""
-    valid: ValidityPart | None = None
-    """When the grant exists."""
-
-
-class RestrictionPart(Part):
-    """Narrows what the grants gave. Without `to` for everybody, without `on` for every warehouse."""
-
-    id: RuleId
-    """Unique among all rules."""
-    to: SelectorPart | None = None
-    """Who; everybody, if left out."""
-    on: On = "all"
-    """Warehouses, or `all`."""
-    scope: Scope = {}
-    """Terms for some dimensions, each of which every one of these warehouses has."""
-    mask: dict[Text, Mask] = {}
-    """Label to mask."""
-    hide: Labels | None = None
-    """Labels whose columns are hidden."""
-    when: Text | None = None
-    """A CEL condition."""
-
-
-class DenyPart(Part):
-    """Ends it, whatever the grants gave. With `to`, `when` or both."""
-
-    id: RuleId
-    """Unique among all rules."""
-    to: SelectorPart | None = None
-    """Who."""
-    on: On = "all"
-    """Warehouses, or `all`."""
-    when: Text | None = None
-    """A CEL condition."""
 
 
 class EdgePart(Part):
@@ -315,21 +150,23 @@ class EdgePart(Part):
 
     listen: Text = "0.0.0.0:8443"
     """Where Envoy listens."""
-    public_url: Text | None = None
+    public_url: Maybe[Text] = None
     """Where clients reach it (`https://…`); names the resource in `WWW-Authenticate` (RFC 9728)."""
     certificate: Text = "/etc/scopegate/tls/tls.crt"
     """PEM file of Envoy's certificate chain."""
     private_key: Text = "/etc/scopegate/tls/tls.key"
     """PEM file of its key."""
-    client_ca: Text | None = None
+    client_ca: Maybe[Text] = None
     """PEM file of the CAs whose client certificates Envoy lets in."""
     require_client_certificate: bool = False
     """Whether a handshake without a client certificate fails."""
-    scopegate: Annotated[list[Text], Field(min_length=1)] = ["unix:/run/scopegate/scopegate.sock"]
+    scopegate: Annotated[list[Text], Field(min_length=1)] = Field(
+        default=["unix:/run/scopegate/scopegate.sock"]
+    )
     """Addresses of Scopegate's workers: `unix:/path` or `host:port`."""
     upstream_ca: Text = "/etc/ssl/certs/ca-certificates.crt"
     """PEM file of the CAs that vouch for `https` warehouses."""
-    cache_directory: Text | None = None
+    cache_directory: Maybe[Text] = None
     """An existing directory for shared answers, best in memory (tmpfs). Without one they are in Envoy's own memory."""
     admin: Text = "unix:/run/scopegate/envoy-admin.sock"
     """Envoy's admin interface: a socket or a loopback address."""
@@ -344,19 +181,19 @@ class Document(Part):
 
     version: Literal[1]
     """The version of this format. In a directory of files at least one says it."""
-    issuers: dict[Name, IssuerPart] = {}
+    issuers: dict[Name, IssuerPart] = Field(default={})
     """Issuers of tokens, by a name of your choice."""
-    client_certificates: dict[Name, CertificateTrustPart] = {}
+    client_certificates: dict[Name, CertificateTrustPart] = Field(default={})
     """Trust in client certificates, by a name of your choice."""
-    dimensions: dict[DimensionName, DimensionPart] = {}
+    dimensions: dict[DimensionName, DimensionPart] = Field(default={})
     """By what rows are told apart, by a name of your choice."""
-    warehouses: dict[Name, WarehousePart] = {}
+    warehouses: dict[Name, WarehousePart] = Field(default={})
     """What is protected, by a name of your choice."""
-    grants: list[GrantPart] = []
+    grants: list[GrantPart] = Field(default=[])
     """Permissive rules (OR)."""
-    restrictions: list[RestrictionPart] = []
+    restrictions: list[RestrictionPart] = Field(default=[])
     """Restrictive rules (AND)."""
-    denies: list[DenyPart] = []
+    denies: list[DenyPart] = Field(default=[])
     """Rules that end it."""
     edge: EdgePart = EdgePart()
     """The Envoy in front."""

@@ -13,17 +13,15 @@ from pydantic import BaseModel, ValidationError, create_model
 
 from authz.policy.document import (
     CertificateTrustPart,
-    DenyPart,
     DimensionPart,
     Document,
     EdgePart,
-    GrantPart,
     IssuerPart,
-    Part,
-    RestrictionPart,
     WarehousePart,
 )
+from authz.policy.fields import Part
 from authz.policy.report import Report
+from authz.policy.ruleparts import DenyPart, GrantPart, RestrictionPart
 from authz.policy.shapemessages import report_shape
 from authz.policy.yamlvalues import YamlList, YamlMap
 

@@ -7,8 +7,8 @@ from typing import Any, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from authz.policy import document
-from authz.policy.document import DIMENSION_PATTERN, NAME_PATTERN, RULE_ID_PATTERN, Document
+from authz.policy.document import Document
+from authz.policy.fields import DIMENSION_PATTERN, NAME_PATTERN, RULE_ID_PATTERN, Part
 from authz.policy.problems import did_you_mean, listed
 from authz.policy.report import Path, Report
 from authz.policy.sections.units import WrongError, shown
@@ -245,7 +245,7 @@ def _fields(model: type[BaseModel]) -> dict[str, str]:
 
 def _part_of(annotation: Any) -> type[BaseModel] | None:
     """The part somewhere inside a type such as `dict[Name, IssuerPart]`."""
-    if isinstance(annotation, type) and issubclass(annotation, document.Part):
+    if isinstance(annotation, type) and issubclass(annotation, Part):
         return annotation
     for inner in getattr(annotation, "__args__", ()):
         found = _part_of(inner)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from authz.policy.document import DenyPart, GrantPart, RestrictionPart, ValidityPart
 from authz.policy.policyset import DenyRule, Grant, Restriction, Selector
 from authz.policy.report import Path, path_text
+from authz.policy.ruleparts import DenyPart, GrantPart, RestrictionPart, ValidityPart
 from authz.policy.sections.context import Context, is_broken
 from authz.policy.sections.scopes import build_columns, build_scope
 from authz.policy.sections.selectors import build_selector

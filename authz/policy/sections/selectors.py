@@ -5,10 +5,10 @@ from typing import Any
 
 from authz.identity.names import parse_dns_name, parse_email_address
 from authz.identity.spiffe import SpiffeId
-from authz.policy.document import SelectorPart
 from authz.policy.policyset import Selector
 from authz.policy.problems import listed
 from authz.policy.report import Path
+from authz.policy.ruleparts import SelectorPart
 from authz.policy.sections.context import Context, is_broken
 
 _KINDS = {"spiffe": "spiffe", "dns": "dns", "emails": "email"}

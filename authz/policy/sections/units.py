@@ -61,6 +61,14 @@ def parse_duration(raw: object) -> timedelta:
     return result
 
 
+def duration_text(duration: timedelta) -> str:
+    """The shortest text that `parse_duration` reads back."""
+    unit = next(
+        (unit for unit in ("w", "d", "h", "m", "s") if duration and not duration % _UNITS[unit]), "ms"
+    )
+    return f"{duration // _UNITS[unit]}{unit}"
+
+
 def parse_rate(raw: object) -> RateLimit:
     """`5/s`, `120/min`, `1000/h`. Raises WrongError."""
     found = _RATE.match(raw) if isinstance(raw, str) else None
@@ -76,6 +84,11 @@ def parse_rate(raw: object) -> RateLimit:
             "a deny rule without conditions is how to close a warehouse",
         )
     return RateLimit(requests=requests, seconds=_SECONDS[found[2]])
+
+
+def rate_text(rate: RateLimit) -> str:
+    """The text that `parse_rate` reads back."""
+    return f"{rate.requests}/{next(unit for unit, seconds in _SECONDS.items() if seconds == rate.seconds)}"
 
 
 def parse_moment(raw: object) -> float:
