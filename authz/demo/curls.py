@@ -17,6 +17,8 @@ def commands(stage: Stage) -> list[tuple[str, str]]:
     certificate = shlex.quote(str(stage.tls.extract_job.certificate))
     key = shlex.quote(str(stage.tls.extract_job.key))
     scopegate = shlex.quote(str(Path(sys.executable).with_name("scopegate")))
+    policy, keys = shlex.quote(str(stage.policy)), shlex.quote(str(stage.policy.with_name("keys.json")))
+    options = f"--policy {policy} --warehouse sales --token-file - --jwks okta={keys}"
     return [
         ("a token for Emma; others: emil, uma, carlos, sam", f"TOKEN=$({token} -d username=emma)"),
         ("what Emma may see", f'curl -sS --cacert {root} -H "Authorization: Bearer $TOKEN" {sales}'),
@@ -35,8 +37,8 @@ def commands(stage: Stage) -> list[tuple[str, str]]:
             f"curl -sS -X POST {origin(issuer)}/rotate",
         ),
         (
-            "why Emma sees what she sees; edit that file, and Scopegate follows",
-            f'{scopegate} explain --policy {shlex.quote(str(stage.policy))} --warehouse sales --token "$TOKEN"',
+            "why Emma sees what she sees; edit the policy, and Scopegate follows",
+            f'curl -sS {issuer}/v1/keys > {keys}; echo "$TOKEN" | {scopegate} explain {options}',
         ),
     ]
 

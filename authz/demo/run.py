@@ -116,6 +116,7 @@ def _play(directory: Path, children: Children, report: Report, wishes: Wishes) -
         began=begun,
     )
     if wishes.stay:
+        report.say("\nEverything stays up. In another terminal, try:")
         report.commands(commands(stage))
         _stay(children, report)
     return 1 if wrong else 0
@@ -172,7 +173,7 @@ def _remember_scope(scene: Scene, answer: Answer, scopes: dict[str, str]) -> Non
 
 
 def _stay(children: Children, report: Report) -> None:
-    report.say("\nEverything stays up until Ctrl-C. Another terminal has room for these commands:")
+    report.say("\nrunning until Ctrl-C")
     try:
         while True:
             children.check_alive()

@@ -192,12 +192,14 @@ def test_on_a_terminal_it_stays_up_and_its_commands_work_until_ctrl_c(home: Path
     with Terminal(home) as terminal:
         terminal.wait_for("until Ctrl-C")
         commands = re.findall(
-            r"^((?:TOKEN=|YOURS=|curl |\S+/scopegate ).*)$",
+            r"^((?:TOKEN=|YOURS=|curl ).*)$",
             terminal.text.replace("\r", ""),
             re.MULTILINE,
         )
         assert len(commands) == 8, commands
         answers = _shell(commands) if CURL else []
+        if CURL:
+            _assert_an_edited_policy_is_followed(commands)
         terminal.press_ctrl_c()
         assert terminal.exit_status() == 0, terminal.text
     _assert_nothing_left(home)
@@ -208,13 +210,25 @@ def test_on_a_terminal_it_stays_up_and_its_commands_work_until_ctrl_c(home: Path
     emma, yours, job, nobody = (answers[place] for place in (1, 3, 4, 5))
     assert '"NO":' in emma
     assert "US" in yours
-    assert "customer_email" not in yours
+    assert '"hidden": ["customer_email"]' in yours
     assert '"JP":' in job
     assert "@mail.example" in job
     assert "HTTP/2 401" in nobody or "HTTP/1.1 401" in nobody
     assert "credential_missing" in nobody
     assert "kid" in answers[6]
     assert "emea-analysts" in answers[7]
+
+
+def _assert_an_edited_policy_is_followed(commands: list[str]) -> None:
+    """What the last command's title promises: Emma loses a region, the edge cache notwithstanding."""
+    found = re.search(r"--policy (\S+)", commands[-1])
+    assert found is not None
+    policy = Path(found[1])
+    policy.write_text(policy.read_text().replace("[EU, UK, NO]", "[EU, UK]"))
+    ends = time.monotonic() + 15
+    while '"NO":' in _shell(commands[:2])[1]:
+        assert time.monotonic() < ends, "Scopegate did not follow the policy"
+        time.sleep(0.2)
 
 
 def _shell(commands: list[str]) -> list[str]:
