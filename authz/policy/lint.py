@@ -118,15 +118,6 @@ def _warehouse(policy: PolicySet, warehouse: Warehouse) -> Iterator[Problem]:
             "answers are still shared by scope, but every request is decided anew",
             ".cache",
         )
-    unnamed = [dimension for dimension in warehouse.columns if dimension not in warehouse.query]
-    if warehouse.query and unnamed:
-        yield _warning(
-            "query_incomplete",
-            place,
-            f"no parameter for {listed(unnamed)}",
-            "a scope that limits it cannot be said and is denied",
-            ".query",
-        )
 
 
 def _grant(policy: PolicySet, grant: Grant, now: float | None) -> Iterator[Problem]:

@@ -188,7 +188,7 @@ def _choice(raw: Any, expected: str, path: Path) -> tuple[str, str, str | None]:
         return "value", f"got {shown(raw)}, expected the number `1`", None
     near = did_you_mean(raw, words) if isinstance(raw, str) else None
     help_text = near if near is not None and near.startswith("did") else None
-    return "value", f"got {shown(raw)}, expected {listed(words)}", help_text
+    return "value", f"got {shown(raw)}, expected one of {listed(words)}", help_text
 
 
 def _lowered(raw: Any, pattern: str) -> str | None:

@@ -172,7 +172,7 @@ def _check_url(context: Context, path: Path, url: str, part: IssuerPart, *, disc
         add("value", path, f"got `{url}`, expected a URL to fetch keys from", f"write `https://…`{instead}")
     elif "@" in parts.netloc:
         # The text is not repeated: what stands before the `@` is a password.
-        add("value", path, "the URL carries credentials", "a key set is public; leave them out")
+        add("credentials", path, "the URL carries credentials", "a key set is public; leave them out")
     elif parts.fragment or (discovery and parts.query):
         add("value", path, f"got `{url}`, expected a URL without {'fragment' if parts.fragment else 'query'}")
     elif parts.scheme == "http" and not part.allow_http:

@@ -46,7 +46,8 @@ def _route(context: Context, path: Path, part: RoutePart) -> Route | None:
 def _check_path(context: Context, path: Path, text: str, *, prefix: bool) -> None:
     add = context.report.add
     if not text.startswith("/"):
-        add("value", path, f"got `{text}`, expected a path that begins with `/`", f"write `/{text}`")
+        better = f"/{text.partition('*')[0]}"
+        add("value", path, f"got `{text}`, expected a path that begins with `/`", f"write `{better}`")
         return
     if "?" in text:
         add("value", path, f"got `{text}`, expected a path without query", "a query never decides on a route")

@@ -6,7 +6,7 @@ from typing import Any
 from authz.policy.problems import listed
 from authz.policy.report import Path
 from authz.policy.sections.context import Context, is_broken
-from authz.policy.sections.terms import read_term
+from authz.policy.sections.terms import check_form, read_term
 from authz.policy.terms import ScopeTerm
 from authz.scopes.columns import ColumnMask
 
@@ -25,7 +25,11 @@ def build_scope(
             )
             continue
         type_ = context.names.dimensions[dimension]
-        term = None if type_ is None else read_term(context, (*path, dimension), dimension, type_, raw)
+        place = (*path, dimension)
+        if type_ is None:
+            check_form(context, place, raw)
+            continue
+        term = read_term(context, place, dimension, type_, raw)
         if term is not None:
             terms[dimension] = term
     if on is not None:

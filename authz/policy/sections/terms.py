@@ -35,6 +35,16 @@ def read_term(context: Context, path: Path, dimension: str, type: ValueType, raw
     return term
 
 
+def check_form(context: Context, path: Path, raw: Any) -> None:
+    """What can be said of a term whose dimension has no known type."""
+    if not isinstance(raw, list | dict) and raw != "all":
+        context.report.add("scope", path, *_no_form(raw))
+
+
+def _no_form(raw: Any) -> tuple[str, str | None]:
+    return f"got {shown(raw)}, expected {_FORMS}", _scalar_help(raw)
+
+
 class _RefusedError(Exception):
     """One thing is wrong with the term, at `path` inside it."""
 
@@ -66,7 +76,7 @@ class _Reader:
             return self._values(raw)
         if isinstance(raw, dict):
             return self._mapping(raw)
-        raise _RefusedError((), f"got {shown(raw)}, expected {_FORMS}", _scalar_help(raw))
+        raise _RefusedError((), *_no_form(raw))
 
     def _values(self, raw: list[Any]) -> ScopeTerm | None:
         if len(raw) > MAX_VALUES:

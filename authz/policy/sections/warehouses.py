@@ -121,7 +121,7 @@ def _check_upstream(context: Context, path: Path, text: Any) -> None:
     if "@" in parts.netloc:
         # The text is not repeated: what stands before the `@` is a password.
         add(
-            "value",
+            "credentials",
             path,
             "the URL carries credentials",
             "put them into a file, named by `upstream_api_key_file`",

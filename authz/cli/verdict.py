@@ -1,0 +1,82 @@
+"""What there is to say about a policy: its errors, else its warnings, those of its files and of its forms among them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from authz.identity.issuer import KeyOrigin
+from authz.keysources.files import SourceFileError, load_key_set, load_trust_bundle
+from authz.policy.lint import lint
+from authz.policy.parse import parse_policy
+from authz.policy.policyset import Grant, Place, PolicySet, Restriction
+from authz.policy.problems import PolicyError, Problem, Severity, in_file_order
+from authz.policy.yamlvalues import SourceText
+from authz.rendering.expressible import expressible
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """`policy` is None if it cannot be used. `problems` are in the order of files and lines."""
+
+    policy: PolicySet | None
+    problems: tuple[Problem, ...]
+
+    def count(self, severity: Severity) -> int:
+        return sum(problem.severity is severity for problem in self.problems)
+
+
+def judge(sources: Sequence[SourceText], now: float, *, files: bool) -> Verdict:
+    """Parse, type-check and lint a policy; with `files`, read the key sets and roots that it names, too.
+
+    `now` is in seconds since the epoch.
+    """
+    try:
+        policy = parse_policy(sources)
+    except PolicyError as error:
+        return Verdict(policy=None, problems=error.problems)
+    found = [*lint(policy, now), *_obstacles(policy)]
+    if files:
+        found.extend(_files(policy))
+    return Verdict(policy=policy, problems=tuple(in_file_order(found, [source.name for source in sources])))
+
+
+def _problem(code: str, place: Place, severity: Severity, message: str, path: str = "") -> Problem:
+    return Problem(
+        code=code,
+        message=message,
+        file=place.file,
+        line=place.line,
+        path=f"{place.path}{path}",
+        severity=severity,
+    )
+
+
+def _obstacles(policy: PolicySet) -> Iterator[Problem]:
+    """What a warehouse's headers and parameters cannot say."""
+    rules: dict[str, Grant | Restriction] = {rule.id: rule for rule in policy.grants}
+    rules.update((rule.id, rule) for rule in policy.restrictions)
+    for warehouse in policy.warehouses.values():
+        for obstacle in expressible(warehouse, policy.grants, policy.restrictions):
+            place = rules[obstacle.rules[-1]].place if obstacle.rules else warehouse.place
+            message = f"`{obstacle.form}` of warehouse `{warehouse.name}`: {obstacle.message}"
+            yield _problem("not_expressible", place, Severity.WARNING, message)
+
+
+def _files(policy: PolicySet) -> Iterator[Problem]:
+    """The files that Scopegate itself reads. Envoy's may be on another machine."""
+    for issuer in policy.issuers.values():
+        if issuer.keys.origin is KeyOrigin.FILE:
+            place = policy.places[f"issuers.{issuer.name}"]
+            try:
+                keys = load_key_set(issuer)
+            except SourceFileError as error:
+                yield _problem("file", place, Severity.ERROR, str(error), ".jwks_file")
+                continue
+            for left_out in keys.problems:
+                yield _problem("key_left_out", place, Severity.WARNING, left_out, ".jwks_file")
+    for trust in policy.trusts.values():
+        try:
+            load_trust_bundle(trust)
+        except SourceFileError as error:
+            yield _problem(
+                "file", policy.places[f"client_certificates.{trust.name}"], Severity.ERROR, str(error)
+            )
