@@ -69,14 +69,9 @@ def remove_prefix(prefix: str) -> Mutation:
 
 
 def overwrite(name: str, value: str) -> Mutation:
-    return _set(name, value, core.HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD)
-
-
-def add_if_absent(name: str, value: str) -> Mutation:
-    return _set(name, value, core.HeaderValueOptionHeaderAppendAction.ADD_IF_ABSENT)
-
-
-def _set(name: str, value: str, action: core.HeaderValueOptionHeaderAppendAction) -> Mutation:
     return Mutation(
-        append=core.HeaderValueOption(header=core.HeaderValue(key=name, value=value), append_action=action)
+        append=core.HeaderValueOption(
+            header=core.HeaderValue(key=name, value=value),
+            append_action=core.HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+        )
     )

@@ -20,10 +20,10 @@ from envoy_data_plane.envoy.type import v3 as envoy_type
 from envoy_data_plane.google import protobuf
 
 from authz.edge.address import TcpAddress, UnixAddress, Upstream, parse_address, parse_upstream, to_message
-from authz.edge.headers import add_if_absent, remove, remove_prefix
+from authz.edge.corrections import corrections_filter
+from authz.edge.headers import remove, remove_prefix
 from authz.edge.messages import EdgeError, extension, http_filter, pack, seconds
 from authz.edge.names import AUTHZ_CLUSTER, warehouse_cluster
-from authz.edge.target import target_filter
 from authz.edge.tls import upstream_socket
 from authz.policy.policyset import Warehouse
 from authz.rendering.rewrites import OWNED_PREFIX
@@ -133,7 +133,7 @@ def api_key_secrets(warehouses: Sequence[Warehouse]) -> list[tls.Secret]:
 
 def _filters(warehouse: Warehouse, upstream: Upstream) -> list[hcm.HttpFilter]:
     filters = [
-        target_filter(upstream.authority, shared=warehouse.cache is not None),
+        corrections_filter(upstream.authority, warehouse.cache),
         http_filter("envoy.filters.http.header_mutation", _mutations(warehouse)),
     ]
     if warehouse.upstream_api_key_file is not None:
@@ -148,13 +148,8 @@ def _mutations(warehouse: Warehouse) -> header_mutation.HeaderMutation:
     # What an echo of our headers says in an answer is not ours.
     response = [remove("set-cookie"), remove_prefix(OWNED_PREFIX)]
     if warehouse.cache is not None:
-        # One form of each answer: cache_v2 never keeps one with `Vary`.
-        request.append(remove("accept-encoding"))
-        # The answer is everybody's: it must not depend on the address of whoever asked first.
-        request.append(remove("x-forwarded-for"))
-        response.append(remove("vary"))
-        # A warehouse that says `no-store` or `private` is obeyed.
-        response.append(add_if_absent("cache-control", f"max-age={warehouse.cache.ttl_seconds}"))
+        # The answer is everybody's: it comes in one form, and depends on the address of nobody who asked first.
+        request += [remove("accept-encoding"), remove("origin"), remove("x-forwarded-for")]
     return header_mutation.HeaderMutation(
         mutations=header_mutation.Mutations(request_mutations=request, response_mutations=response)
     )

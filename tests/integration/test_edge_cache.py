@@ -1,5 +1,6 @@
 """The shared edge cache of the real Envoy: who may share an answer, and who never does."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,7 @@ from authz.policy.policyset import Route
 from tests.edge_client import Headers, Reply
 from tests.edge_counterparts import Answer, allow
 from tests.edge_policies import edge_warehouse
+from tests.envoy_process import wait_until
 from tests.integration.edge_system import StubbedEdge, stubbed_edge
 
 EMEA, US = "e" * 32, "f" * 32
@@ -21,6 +23,7 @@ def system(request: pytest.FixtureRequest) -> Iterator[StubbedEdge]:
             edge_warehouse("shared", Route(prefix="/"), upstream=upstream, ttl=60),
             edge_warehouse("other", upstream=upstream, ttl=60),
             edge_warehouse("private", upstream=upstream),
+            edge_warehouse("brief", upstream=upstream, ttl=2),
         ],
         **kept_in,
     ) as running:
@@ -141,17 +144,54 @@ def test_cookies_of_the_warehouse_reach_nobody(edge: StubbedEdge) -> None:
     assert [reply.header("set-cookie") for reply in replies] == [None] * 3
 
 
-def test_an_answer_that_varies_is_kept_in_its_one_form(edge: StubbedEdge) -> None:
-    """The warehouse is asked for the plain form, so `Vary` says nothing; what else varies is in the partition."""
-    edge.warehouse.answer = lambda _seen: Answer(headers=[("vary", "accept-encoding")])
+@pytest.mark.parametrize(
+    "vary", ["accept-encoding", "Accept, Accept-Encoding", "Cookie, Authorization,Accept-Language"]
+)
+def test_an_answer_that_varies_by_what_is_in_the_partition_is_kept(edge: StubbedEdge, vary: str) -> None:
+    """The policy names the headers that count; the rest of these never reach the warehouse."""
+    edge.warehouse.answer = lambda _seen: Answer(headers=[("vary", vary)])
     for encoding in ("gzip", "br"):
-        assert ask(edge, "/vary", headers=[("accept-encoding", encoding)]).header("vary") is None
+        ask(edge, f"/vary/{len(vary)}", headers=[("accept-encoding", encoding)])
 
     (seen,) = edge.warehouse.take()
     assert seen.values("accept-encoding") == []
 
 
-@pytest.mark.parametrize("directive", ["no-store", "private", "private, max-age=60"])
+@pytest.mark.parametrize("vary", ["user-agent", "accept, x-tenant", "*"])
+def test_an_answer_that_varies_by_anything_else_is_not_kept(edge: StubbedEdge, vary: str) -> None:
+    """One person's form of it would be given to another."""
+    edge.warehouse.answer = lambda _seen: Answer(headers=[("vary", vary)])
+    for _ in range(2):
+        ask(edge, f"/varied/{len(vary)}")
+
+    assert len(edge.warehouse.take()) == 2
+
+
+def test_no_answer_is_kept_longer_than_the_policy_or_the_warehouse_says(edge: StubbedEdge) -> None:
+    """The shorter lifetime counts: a changed row is not unseen for longer than the policy promises (here 2 s)."""
+    seconds = {
+        "max-age=3600": 2,
+        "public, s-maxage=86400, max-age=1": 1,
+        "max-age=3600, s-maxage=1": 1,
+        "public, immutable": 2,
+        "": 2,
+    }
+    said = {f"/brief/{number}": directives for number, directives in enumerate(seconds)}
+    edge.warehouse.answer = lambda seen: Answer(headers=[("cache-control", said[seen.target])])
+    edge.stub.answer = lambda _call: allow("brief", query=[("__scope", EMEA)])
+    start = time.monotonic()
+    for target in [*said, *said]:
+        edge.ask(target)
+    assert [seen.target for seen in edge.warehouse.take()] == list(said)
+
+    for target, directives in sorted(said.items(), key=lambda item: seconds[item[1]]):
+        wait_until(
+            lambda asked=target: edge.ask(asked) and edge.warehouse.take(), f"`{directives}` has ended", 5
+        )
+        assert time.monotonic() - start > seconds[directives] - 1, directives
+
+
+@pytest.mark.parametrize("directive", ["no-store", "private", "Private, max-age=60"])
 def test_a_warehouse_that_forbids_keeping_is_obeyed(edge: StubbedEdge, directive: str) -> None:
     """The policy's lifetime is for answers without one."""
     edge.warehouse.answer = lambda _seen: Answer(headers=[("cache-control", directive)])
@@ -161,10 +201,12 @@ def test_a_warehouse_that_forbids_keeping_is_obeyed(edge: StubbedEdge, directive
     assert len(edge.warehouse.take()) == 2
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 500, 503])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 503])
 def test_failures_are_not_kept(edge: StubbedEdge, status: int) -> None:
     """A failed query is tried again; its status and body are the warehouse's own."""
-    edge.warehouse.answer = lambda _seen: Answer(status=status, body=b"no")
+    edge.warehouse.answer = lambda _seen: Answer(
+        status=status, headers=[("cache-control", "max-age=60")], body=b"no"
+    )
     replies = [ask(edge, f"/failure/{status}") for _ in range(2)]
 
     assert [(reply.status, reply.body) for reply in replies] == [(status, b"no")] * 2
@@ -182,6 +224,15 @@ def test_a_head_request_gets_no_body(edge: StubbedEdge) -> None:
     reply = ask(edge, "/head", method="HEAD")
 
     assert (reply.status, reply.body) == (200, b"")
+
+
+def test_what_a_part_or_a_head_left_is_not_taken_for_the_whole(edge: StubbedEdge) -> None:
+    """The first question for a target may be for a range of it, or for its headers only."""
+    assert ask(edge, "/head-first", method="HEAD").status == 200
+    assert ask(edge, "/head-first").body.startswith(b"rows ")
+    ranged = ask(edge, "/range-first", headers=[("range", "bytes=0-1")])
+    assert (ranged.status, ranged.body) in {(206, b"ro"), (200, b"rows 3"), (200, b"rows 2")}
+    assert ask(edge, "/range-first").body.startswith(b"rows ")
 
 
 def test_the_warehouse_never_sees_the_partition_or_who_asked_first(edge: StubbedEdge) -> None:

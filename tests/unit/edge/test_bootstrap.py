@@ -1,12 +1,13 @@
 """The whole configuration as a message: what must be in it, and what cannot be rendered."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from authz.edge.bootstrap import build_bootstrap
 from authz.edge.messages import EdgeError, to_dict
-from authz.policy.policyset import EdgeSettings, RateLimit, Warehouse
+from authz.policy.policyset import CacheRule, EdgeSettings, RateLimit, Warehouse
 from authz.rendering.owned import OWNED_HEADERS, OWNED_PREFIXES, REMOVED_HEADERS
 from tests.edge_policies import edge_policy, edge_settings, edge_warehouse
 
@@ -193,3 +194,12 @@ def test_the_access_log_has_no_query_and_no_header_with_secrets() -> None:
         "%REQ(:METHOD)%",
         "%REQ(:AUTHORITY)%",
     }
+
+
+@pytest.mark.parametrize("name", ['x"] = true}; os.exit() --', "Accept", "x_y", ""])
+def test_only_a_header_name_gets_into_a_script(name: str) -> None:
+    """The names of a policy stand in the text of a program."""
+    rule = CacheRule(ttl_seconds=60, vary=(name,))
+
+    with pytest.raises(EdgeError, match=r"cache\.vary"):
+        built(replace(edge_warehouse(), cache=rule))
