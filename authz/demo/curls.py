@@ -33,7 +33,7 @@ def commands(stage: Stage) -> list[tuple[str, str]]:
         ),
         ("nobody: look at the challenge and the problem document", f"curl -sS -i --cacert {root} {sales}"),
         (
-            "a new signing key at the issuer; then get a new token",
+            "a new signing key: its first token is refused once by each worker (401), which then looks for new keys",
             f"curl -sS -X POST {origin(issuer)}/rotate",
         ),
         (

@@ -57,22 +57,21 @@ class Report:
         roomy = self._console.width >= _ROOMY
         table = Table(title=title, title_justify="left", title_style="bold", show_lines=True, expand=True)
         table.add_column("", width=1)
-        table.add_column("who asks, and how", ratio=5)
-        table.add_column(
-            "status, reason", overflow="fold", min_width=_LONGEST_REASON if roomy else None, ratio=4
-        )
-        table.add_column("what Scopegate put in, and why", ratio=12)
-        table.add_column("rows", justify="right", overflow="fold", min_width=9 if roomy else None, ratio=2)
-        table.add_column("answered by", ratio=3)
+        table.add_column("who asks, and how", ratio=2)
+        table.add_column("status, reason" if roomy else "answer", overflow="fold", width=_LONGEST_REASON)
+        table.add_column("what Scopegate put in, and why", overflow="fold", ratio=5)
+        if roomy:
+            table.add_column("rows", justify="right", overflow="fold", width=9)
+            table.add_column("answered by", width=11)
         for line in lines:
-            table.add_row(
-                Text("✘", "bold red") if line.problems else Text("✔", "green"),
-                Text.assemble(line.scene.who, "\n", (line.scene.how, "dim")),
-                _status(line),
-                _injected(line),
-                _rows(line),
-                _answered(line.answer),
-            )
+            verdict = Text("✘", "bold red") if line.problems else Text("✔", "green")
+            who = Text.assemble(line.scene.who, "\n", (line.scene.how, "dim"))
+            status, injected, rows, by = _status(line), _injected(line), _rows(line), _answered(line.answer)
+            if roomy:
+                table.add_row(verdict, who, status, injected, rows, by)
+            else:
+                answer = Text("\n").join([status, Text("rows ") + rows, Text("by ") + by])
+                table.add_row(verdict, who, answer, injected)
         self._console.print()
         self._console.print(table)
 
@@ -119,7 +118,7 @@ def _injected(line: Line) -> Text:
     text = Text()
     scope = scope_of(line.answer)
     if scope:
-        text.append(f"x-scope-id: {scope.get('id')}\nx-scope-sql: {scope.get('where')}\n", "cyan")
+        text.append(f"x-scope-id: {str(scope.get('id'))[:8]}…\nx-scope-sql: {scope.get('where')}\n", "cyan")
         masked = ",".join(f"{name}={how}" for name, how in dict(scope.get("masked", {})).items())
         hidden = ",".join(scope.get("hidden", []))
         if masked:
