@@ -102,7 +102,7 @@ TERM_SCHEMA: dict[str, Any] = {
             "additionalProperties": False,
             "description": "the values of a claim of the token",
         },
-    ]
+    ],
 }
 Scope = dict[Text, Annotated[Any, WithJsonSchema(TERM_SCHEMA)]]
 Mask = Annotated[

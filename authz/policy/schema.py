@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import WithDefaultSchema
 
 from authz.policy.document import Document
 from authz.policy.fields import Part
@@ -18,8 +19,10 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 class _Generator(GenerateJsonSchema):
     schema_dialect = DIALECT
-    # Defaults that are no JSON get their own text below.
-    ignored_warning_kinds = {"non-serializable-default"}  # noqa: RUF012 - pydantic's own kind of attribute
+
+    def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:  # type: ignore[explicit-override]  # typing.override is Python 3.12's
+        """Defaults are added below, as the file would say them."""
+        return self.generate_inner(schema["schema"])
 
 
 def json_schema() -> dict[str, Any]:
@@ -77,7 +80,6 @@ def _parts_in(annotation: Any) -> Iterator[type[Part]]:
 def _describe(schema: dict[str, Any], field: FieldInfo) -> None:
     """Without pydantic's titles, which editors show in place of what helps, and without nulls: no key may be empty."""
     schema.pop("title", None)
-    schema.pop("default", None)
     if not field.is_required() and (default := default_of(field)) not in (None, {}, []):
         schema["default"] = default
     if "patternProperties" in schema:
