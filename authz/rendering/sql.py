@@ -15,6 +15,7 @@ warehouse's business in these points, which the operator must know:
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import assert_never
 
 from sqlglot import exp
@@ -144,7 +145,13 @@ def _decimal(value: Decimal, target: Dialect) -> exp.Expr:
 
 
 def _cast(text: str, type_: str, target: Dialect) -> exp.Expr:
-    to = exp.DataType.build(type_, dialect=target.sqlglot)
+    return exp.Cast(this=exp.Literal.string(text), to=_type(type_, target.sqlglot).copy())
+
+
+@lru_cache(maxsize=1024)
+def _type(name: str, dialect: str) -> exp.DataType:
+    """A type by name: SQLGlot parses it, which takes longer than all the rest of a literal."""
+    built = exp.DataType.build(name, dialect=dialect)
     # ClickHouse would be given Nullable(…) types otherwise, which its indices do not take.
-    to.set("nullable", False)
-    return exp.Cast(this=exp.Literal.string(text), to=to)
+    built.set("nullable", False)
+    return built

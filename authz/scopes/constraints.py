@@ -162,7 +162,7 @@ def following(value: Value) -> Value | None:
 def _preceding(value: Value) -> Value | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return value - 1 if value > MIN_INTEGER else None
-    if type_of(value) is ValueType.DATE and isinstance(value, date):
+    if isinstance(value, date):
         return value - timedelta(days=1) if value > date.min else None
     return None
 

@@ -25,7 +25,7 @@ from authz.scopes.union import union
 from authz.scopes.values import Value, ValueType
 from tests.scope_strategies import TYPES, Row, constraints, filters, grants, rows, values
 
-EXAMPLES = settings(max_examples=200, deadline=None)
+EXAMPLES = settings(max_examples=120, deadline=None)
 many_rows = st.lists(rows(), min_size=1, max_size=8)
 
 
