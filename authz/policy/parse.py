@@ -27,6 +27,8 @@ from authz.policy.yamlvalues import SourceText, YamlMap
 
 __all__ = ["SourceText", "parse_policy"]
 
+_NAMING = ("issuers", "client_certificates", "dimensions", "warehouses")
+
 PartT = TypeVar("PartT")
 BuiltT = TypeVar("BuiltT")
 
@@ -46,6 +48,9 @@ def parse_policy(sources: Sequence[SourceText]) -> PolicySet:
 
 def _build(root: YamlMap, report: Report, sources: Sequence[SourceText]) -> PolicySet | None:
     draft = read_document(root, report)
+    if any(section in root and not isinstance(root[section], YamlMap) for section in _NAMING):
+        # Nothing is known of its names: every use of one would look like a mistake.
+        return None
     context = Context(
         report=report, sources={source.name: source for source in sources}, names=names_of(draft)
     )

@@ -186,6 +186,8 @@ def _choice(raw: Any, expected: str, path: Path) -> tuple[str, str, str | None]:
     words = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
     if path == ("version",):
         return "value", f"got {shown(raw)}, expected the number `1`", None
+    if path[-2:-1] == ("algorithms",) and str(raw).upper().startswith(("HS", "NONE")):
+        return "value", f"got {shown(raw)}, expected one of {listed(words)}", "keys are asymmetric, always"
     near = did_you_mean(raw, words) if isinstance(raw, str) else None
     help_text = near if near is not None and near.startswith("did") else None
     return "value", f"got {shown(raw)}, expected one of {listed(words)}", help_text

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from authz.policy.conditions import Condition, ConditionError, compile_condition
+from authz.policy.document import WarehousePart
 from authz.policy.policyset import Place
 from authz.policy.problems import Spot
 from authz.policy.report import Path, Report
@@ -27,6 +28,11 @@ class Names:
     labels: Mapping[str, frozenset[str]]
     """Label to the warehouses that have it."""
     labels_are_known: bool
+
+    @property
+    def somebody(self) -> bool:
+        """Whether anybody can prove who they are; if not, that has been said already."""
+        return bool(self.issuers or self.trusts)
 
 
 @dataclass(slots=True)
@@ -94,6 +100,13 @@ def is_broken(*values: object) -> bool:
     return any(value is BROKEN for value in values)
 
 
+def _dimensions(part: WarehousePart, draft: Draft) -> frozenset[str] | None:
+    """None also for a warehouse with a misspelt dimension: its rules name the right one."""
+    if is_broken(part.columns) or not part.columns.keys() <= draft.dimensions.keys():
+        return None
+    return frozenset(part.columns)
+
+
 def names_of(draft: Draft) -> Names:
     """The names that the document gives, those of broken parts included: who uses them makes no mistake."""
     labels: dict[str, set[str]] = {}
@@ -109,7 +122,7 @@ def names_of(draft: Draft) -> Names:
             for name, part in draft.dimensions.items()
         },
         warehouses={
-            name: None if part is None or is_broken(part.columns) else frozenset(part.columns)
+            name: None if part is None else _dimensions(part, draft)
             for name, part in draft.warehouses.items()
         },
         labels={label: frozenset(where) for label, where in labels.items()},

@@ -59,7 +59,9 @@ def _check_dimensions(
         context.report.add(
             "missing_dimension",
             path,
-            f"{'dimension' if len(missing) == 1 else 'dimensions'} {listed(missing)} missing",
+            f"dimension {listed(missing)} is missing"
+            if len(missing) == 1
+            else f"dimensions {listed(missing)} are missing",
             "a grant names every dimension of its warehouses, with values or with the word `all`",
             key=True,
         )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from authz.identity.names import parse_dns_name, parse_email_address
-from authz.identity.spiffe import SpiffeId
+from authz.identity.spiffe import SpiffeId, parse_trust_domain
 from authz.policy.policyset import Selector
 from authz.policy.problems import listed
 from authz.policy.report import Path
@@ -53,6 +53,8 @@ def _set(values: list[str] | None) -> frozenset[str] | None:
 
 def _check_token_facts(context: Context, path: Path, part: SelectorPart) -> None:
     issuers = context.names.issuers
+    if not context.names.somebody:
+        return
     for key in ("groups", "subjects"):
         if getattr(part, key) is None:
             continue
@@ -78,7 +80,7 @@ def _certificate_names(
     if values is None:
         return None
     trusts = _trusts(context, part, _KINDS[key])
-    if not trusts:
+    if not trusts and context.names.somebody:
         context.report.add(
             "unknown_name",
             (*path, key),
@@ -115,15 +117,22 @@ def _spiffe(text: str) -> str:
 
 
 def _check_trust_domain(context: Context, path: Path, value: str, trusts: Mapping[str, Any]) -> None:
-    domains = [
-        None if trust is None or is_broken(trust.trust_domain) else trust.trust_domain
-        for trust in trusts.values()
-    ]
+    domains = [_trust_domain(trust) for trust in trusts.values()]
     domain = SpiffeId.parse(value.removesuffix("/*")).trust_domain
     if None not in domains and domain not in domains:
         context.report.unknown(
             path, "trust domain", domain, [known for known in domains if known is not None]
         )
+
+
+def _trust_domain(trust: Any) -> str | None:
+    """None if it is not known, because it is broken or not one."""
+    if trust is None or is_broken(trust.trust_domain) or trust.trust_domain is None:
+        return None
+    try:
+        return parse_trust_domain(trust.trust_domain)
+    except ValueError:
+        return None
 
 
 def _help(key: str, value: str) -> str | None:

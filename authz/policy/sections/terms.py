@@ -112,10 +112,9 @@ class _Reader:
             return self._claim(raw)
         if keys and keys <= frozenset(_BOUNDS):
             return self._range(raw)
+        hint = "one form at a time; a restriction can add another" if raw else None
         said = "an empty mapping" if not raw else "the keys " + ", ".join(f"`{key}`" for key in raw)
-        raise _RefusedError(
-            (), f"got {said}, expected {_FORMS}", "one form at a time; a restriction can add another"
-        )
+        raise _RefusedError((), f"got {said}, expected {_FORMS}", hint)
 
     def _last(self, raw: dict[str, Any]) -> ScopeTerm | None:
         if self._type not in {ValueType.DATE, ValueType.TIMESTAMP}:
@@ -228,10 +227,6 @@ def _value_help(type: ValueType, raw: Any) -> str | None:  # noqa: A002 - as in 
             return "quote it, if it is a word"
         case ValueType.STRING if not isinstance(raw, str | list | dict):
             return f"quote it: `'{raw}'`"
-        case ValueType.DATE if isinstance(raw, str):
-            return "write it as `2026-01-31`"
-        case ValueType.TIMESTAMP if isinstance(raw, str):
-            return "write it as `2026-01-31T18:00:00Z`"
         case ValueType.INTEGER if isinstance(raw, str) and raw.strip().lstrip("-").isdigit():
             return "write it without quotes"
         case ValueType.BOOLEAN if isinstance(raw, str) and raw.lower() in {"yes", "no", "on", "off"}:

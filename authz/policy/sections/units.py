@@ -53,7 +53,7 @@ def parse_duration(raw: object) -> timedelta:
     if found is None:
         hint = "write a whole number with its unit, such as `60s`, `12h` or `400d`"
         if isinstance(raw, int) and not isinstance(raw, bool):
-            hint = f"say the unit, such as `{raw}s`"
+            hint = f"say the unit, such as `{raw}s` or `{raw}d`"
         raise WrongError(f"got {shown(raw)}, expected a duration", hint)
     result = int(found[1]) * _UNITS[found[2]] if int(found[1]) <= 10**8 else _LONGEST * 2
     if result > _LONGEST:
@@ -76,12 +76,14 @@ def parse_rate(raw: object) -> RateLimit:
         hint = "write requests and unit, such as `5/s`, `120/min` or `1000/h`"
         if isinstance(raw, int) and not isinstance(raw, bool):
             hint = f"say the unit, such as `{raw}/min`"
+        elif isinstance(raw, str) and re.fullmatch(r"[0-9]+/(?:m|minute)", raw):
+            hint = f"write `{raw.partition('/')[0]}/min`"
         raise WrongError(f"got {shown(raw)}, expected a rate", hint)
     requests = int(found[1])
     if requests == 0:
         raise WrongError(
             "got a rate of 0, expected at least one request",
-            "a deny rule without conditions is how to close a warehouse",
+            "a deny with `when: 'true'` closes a warehouse",
         )
     return RateLimit(requests=requests, seconds=_SECONDS[found[2]])
 

@@ -71,7 +71,7 @@ def _accepts(context: Context, path: Path, part: WarehousePart) -> AcceptedCrede
         ("certificates", "client certificates entry", part.certificates, names.trusts, Authentication.TOKEN),
     ):
         if named is None:
-            if not known and authentication not in {unused, Authentication.ANY}:
+            if not known and names.somebody and authentication not in {unused, Authentication.ANY}:
                 report.add(
                     "missing",
                     (*path, "authentication"),
