@@ -81,7 +81,7 @@ TARGETS = [
 
 
 @settings(
-    deadline=None, max_examples=15
+    deadline=None, max_examples=10
 )  # building messages is slow, choosing is not: few policies, all requests
 @given(WAREHOUSES)
 def test_envoy_connects_where_scopegate_decides(warehouses: list[Warehouse]) -> None:
