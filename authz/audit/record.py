@@ -23,9 +23,12 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a
 _MAX_ACTORS: Final = 20_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Actor:
-    """Who was asking: a verified principal. `key` is the pseudonym that Envoy's access log has, too."""
+    """Who was asking: a verified principal. `key` is the pseudonym that Envoy's access log has, too.
+
+    Equality is identity: one object for all records of a principal, so that its JSON can be kept.
+    """
 
     key: str
     issuer: str

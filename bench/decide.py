@@ -1,0 +1,257 @@
+"""What one check costs: CPU per warm `decide`, and where it goes.
+
+    .venv/bin/python bench/decide.py [--grants 10 --grants 10000] [--json FILE]
+
+The whole is measured with the audit trail (to a file), metrics and everything else that a server has, without
+gRPC around it. CPU time is that of the process, so the audit writer's thread is in it. Phases are measured one by
+one, each with what the phase before it gives, by the CPU time of their thread; what the audit writer does is in
+the whole only, and so is what happens between them.
+"""
+
+import json
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+import authz.check
+from authz.audit.facts import policy_reads
+from authz.audit.jsonl import JsonLines
+from authz.audit.record import Recorder
+from authz.check import Snapshot, check
+from authz.errors import Reason
+from authz.identity.authenticator import Authenticator
+from authz.identity.credentials import read_credentials
+from authz.identity.keyset import parse_jwks
+from authz.policy.decision import Allow
+from authz.policy.parse import parse_policy
+from authz.policy.yamlvalues import SourceText
+from authz.recording import Recording
+from authz.rendering.render import render_request
+from authz.telemetry.metrics import Metrics
+from authz.transport.answers import AnswerWriter
+from authz.transport.codec import parse_check_request
+from authz.transport.decision_ids import decision_ids
+from authz.transport.engine import Engine, Serving
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.tokens import claims, jwks, mint, rsa_key
+from tests.unit.transport.questions import question
+
+ROUNDS = 7
+WARM_CHECKS = 4_000
+COLD_CHECKS = 300
+MICROSECONDS = 1e6
+
+HEAD = """\
+version: 1
+issuers:
+  okta: {issuer: https://issuer.example/oauth2/default, audiences: [api://warehouse], groups_claim: groups}
+dimensions:
+  region: {type: string}
+  ordered_at: {type: date}
+warehouses:
+  sales:
+    routes: [{prefix: /api/}]
+    upstream: http://warehouse:8080
+    columns: {region: region, ordered_at: ordered_at}
+    labels: {customer_email: pii}
+    cache: {ttl: 60s}
+grants:
+"""
+GRANT = (
+    "  - {{id: g{0}, to: {{groups: [team-{0}]}}, on: [sales], "
+    "scope: {{region: [R{0}, EU], ordered_at: {{last: 400d}}}}, mask: {{pii: hash}}}}\n"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Microseconds for one: the fastest round, the middle one."""
+
+    best: float
+    median: float
+
+
+def cost(work: Callable[[], object], times: int, clock: Callable[[], float]) -> Cost:
+    """What one call of `work` costs, by `clock` (seconds)."""
+    rounds = []
+    for _ in range(ROUNDS):
+        started = clock()
+        for _ in range(times):
+            work()
+        rounds.append((clock() - started) / times * MICROSECONDS)
+    return Cost(best=min(rounds), median=median(rounds))
+
+
+def ask(bearer: str) -> bytes:
+    """A question with the headers of a browser-like client."""
+    message = question(
+        headers={
+            "accept-encoding": "gzip, deflate, br",
+            "accept-language": "en-GB,en;q=0.9",
+            "x-forwarded-for": "192.0.2.7",
+            "x-forwarded-proto": "https",
+            "x-request-id": "8f14e45f-ceea-467f-9e3c-3d2a8f1f0b11",
+            "content-type": "application/json",
+            "authorization": f"Bearer {bearer}",
+        }
+    )
+    return bytes(message.SerializeToString())
+
+
+def token(subject: str) -> str:
+    """A token that is good for the next hour, with one group that a grant names and three that none does."""
+    now = int(time.time())
+    groups = ["team-3", "all-staff", "choir", "vpn"]
+    return mint(claims(sub=subject, iat=now, nbf=now - 10, exp=now + 3600, groups=groups), rsa_key())
+
+
+class Bench:
+    """A server's parts under a policy with some number of grants."""
+
+    def __init__(self, grants: int, directory: Path) -> None:
+        text = HEAD + "".join(GRANT.format(number) for number in range(grants))
+        started = time.perf_counter()
+        self.policy = parse_policy([SourceText("bench.yaml", text)])
+        self.load_seconds = time.perf_counter() - started
+        self.metrics = Metrics()
+        self.audit = JsonLines(
+            directory / f"audit-{grants}.jsonl",
+            counted=lambda fate, records: self.metrics.audited(fate.value, records),
+            told=lambda problem: print(problem, file=sys.stderr),
+            max_queued=10**9,
+        )
+        self.recorder = Recorder(policy_reads(self.policy))
+        self.answers = AnswerWriter(policy_version=self.policy.version, public_url=None)
+        self.snapshot = self._snapshot()
+        self.engine = Engine(self._serving(self.snapshot, self.answers))
+
+    def _snapshot(self) -> Snapshot:
+        authenticator = Authenticator(
+            issuers=self.policy.issuers, key_sets={"okta": parse_jwks(jwks(rsa_key()))}, bundles={}
+        )
+        return Snapshot(policy=self.policy, authenticator=authenticator)
+
+    def _serving(self, snapshot: Snapshot, answers: AnswerWriter) -> Serving:
+        observer = Recording(
+            self.recorder, metrics=self.metrics, audit=self.audit, refresh_soon=lambda _: None
+        )
+        return Serving(snapshot=snapshot, answers=answers, observer=observer)
+
+    def warm(self) -> Cost:
+        """CPU of a check whose token has been verified and whose decision has been made before."""
+        data = ask(token("emma"))
+        self.engine.decide(data)
+        return cost(lambda: self.engine.decide(data), WARM_CHECKS, time.process_time)
+
+    def cold(self) -> Cost:
+        """CPU of the first check of a person: signature, evaluation, rendering."""
+        questions = [ask(token(f"person-{number}")) for number in range(COLD_CHECKS)]
+
+        def once() -> None:
+            answers = AnswerWriter(policy_version=self.policy.version, public_url=None)
+            engine = Engine(self._serving(self._snapshot(), answers))
+            for data in questions:
+                engine.decide(data)
+
+        whole = cost(once, 1, time.process_time)
+        return Cost(best=whole.best / COLD_CHECKS, median=whole.median / COLD_CHECKS)
+
+    def phases(self) -> dict[str, Cost]:
+        """What each step costs by itself, warm."""
+        data = ask(token("emma"))
+        snapshot, policy = self.snapshot, self.policy
+        now = time.time()
+        request = parse_check_request(data)
+        outcome = check(request, snapshot, now)
+        decision, warehouse, principal = outcome.decision, outcome.warehouse, outcome.principal
+        if not isinstance(decision, Allow) or warehouse is None or principal is None:
+            raise SystemExit(f"the benchmark's question is denied: {decision}")
+        ids = decision_ids()
+        decide = authz.check._decide  # noqa: SLF001 - a phase has no public name
+        record = self.recorder.record(outcome, request, decision_id="0" * 32, at=now)
+        steps: dict[str, Callable[[], object]] = {
+            "codec: parse": lambda: parse_check_request(data),
+            "route": lambda: policy.routes.find(request),
+            "authenticate (cached)": lambda: snapshot.authenticator.authenticate(
+                read_credentials(request), warehouse.accepts, now
+            ),
+            "decision (remembered)": lambda: decide(request, warehouse, principal, snapshot, now),
+            "render the request's part": lambda: render_request(decision, request, policy.version),
+            "codec: serialize": lambda: self.answers.serialize_outcome(outcome, next(ids)),
+            "audit: record": lambda: self.recorder.record(outcome, request, decision_id="0" * 32, at=now),
+            "audit: hand over": lambda: self.audit.offer(record),
+            "metrics": lambda: (
+                self.metrics.decided("sales", Reason.GRANTED),
+                self.metrics.observe_check_seconds(3e-5),
+            ),
+        }
+        return {name: cost(step, WARM_CHECKS, time.thread_time) for name, step in steps.items()}
+
+
+def measured(grants: int) -> dict[str, object]:
+    """All figures for one number of grants."""
+    with tempfile.TemporaryDirectory() as directory:
+        bench = Bench(grants, Path(directory))
+        try:
+            return {
+                "grants": grants,
+                "load_seconds": bench.load_seconds,
+                "warm": bench.warm(),
+                "cold": bench.cold(),
+                "phases": bench.phases(),
+            }
+        finally:
+            bench.audit.close()
+
+
+def tables(results: list[dict[str, object]]) -> Table:
+    """Fastest round of each, in microseconds."""
+    table = Table(title="one check, µs (fastest of the rounds)")
+    table.add_column("")
+    for result in results:
+        table.add_column(f"{result['grants']:,} grants", justify="right")
+
+    def row(name: str, costs: list[Cost], **style: bool) -> None:
+        table.add_row(name, *(f"{one.best:.2f}" for one in costs), **style)
+
+    names = list(results[0]["phases"])
+    for name in names:
+        row(name, [result["phases"][name] for result in results], end_section=name == names[-1])
+    row("warm decide, CPU of the process", [result["warm"] for result in results])
+    row("cold decide, CPU of the process", [result["cold"] for result in results], end_section=True)
+    table.add_row("loading the policy, seconds", *(f"{result['load_seconds']:.2f}" for result in results))
+    return table
+
+
+@click.command()
+@click.option("--grants", multiple=True, type=int, default=(10, 10_000), show_default=True)
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here, too.")
+def main(grants: tuple[int, ...], json_file: Path | None) -> None:
+    """Measure CPU per check, warm and cold, and each phase of a warm one."""
+    results = [measured(number) for number in grants]
+    Console().print(tables(results))
+    if json_file is not None:
+        plain = {
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "rounds": ROUNDS,
+            "unit": "microseconds",
+            "results": results,
+        }
+        json_file.write_text(
+            json.dumps(plain, indent=2, default=lambda c: {"best": c.best, "median": c.median}) + "\n"
+        )
+
+
+if __name__ == "__main__":
+    main()
