@@ -32,8 +32,12 @@ def header_text(text: str) -> str:
 
 
 def item_text(text: str) -> str:
-    """A text as one item of a list: it holds no comma, no `=`, no `..` and is not `*`."""
-    return quote(text, safe=_IN_VALUES, errors="surrogatepass").replace("..", "%2E%2E")
+    """A text as one item of a list: it holds no comma, no `=`, no `..`, no dot at an end, and is not `*`."""
+    encoded = quote(text, safe=_IN_VALUES, errors="surrogatepass").replace("..", "%2E%2E")
+    # `.` as the low end of a range would move its dots: `...`.
+    if encoded.startswith("."):
+        encoded = "%2E" + encoded[1:]
+    return encoded[:-1] + "%2E" if encoded.endswith(".") else encoded
 
 
 def values_text(constraint: Constraint | None) -> str:

@@ -1,8 +1,9 @@
 """The laws of the scope algebra, held against `matches`: row by row, NULLs included."""
 
+import re
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from authz.scopes.canonical import canonical
@@ -191,12 +192,22 @@ def test_constraints_intersect_imply_and_unite_exactly(drawn: tuple[object, ...]
         assert follows == all(contains(b, value) for value in a.values)  # type: ignore[arg-type]
 
 
+def _numbers(*constraints_: object) -> set[str]:
+    return set(re.findall(r"-?\d+", repr(constraints_)))
+
+
 @EXAMPLES
 @given(constraints(ValueType.INTEGER), constraints(ValueType.INTEGER))
 def test_implies_is_complete_for_integers_that_can_be_counted(a: object, b: object) -> None:
-    """A short range follows from a list of all its values."""
-    if a is None or b is None:
-        return
+    """A short range follows from a list of all its values.
+
+    A bound at the end of 64 bits is not taken for no bound: the warehouse may know larger numbers.
+    """
+    assume(
+        a is not None
+        and b is not None
+        and not {"9223372036854775807", "-9223372036854775808"} & _numbers(a, b)
+    )
     everywhere: list[Value] = [*range(-10, 15), -(2**63), 2**63 - 1]
     expected = all(contains(b, value) for value in everywhere if contains(a, value))  # type: ignore[arg-type]
     assert implies(a, b) == expected  # type: ignore[arg-type]

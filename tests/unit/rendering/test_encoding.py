@@ -36,6 +36,8 @@ def test_a_header_value_is_printable_ascii(text: str, expected: str) -> None:
         (OneOf(("*",)), "%2A"),
         (OneOf(("a..b",)), "a%2E%2Eb"),
         (OneOf(("..",)), "%2E%2E"),
+        (OneOf((".", "...", "a.b")), "%2E,%2E%2E%2E,a.b"),
+        (Between(low=".a", high="b."), "%2Ea..b%2E"),
         (OneOf((">1", "<2")), "%3E1,%3C2"),
         (OneOf(("a b", "a+b")), "a%20b,a%2Bb"),
         (None, "*"),
