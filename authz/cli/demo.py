@@ -2,6 +2,8 @@
 
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,7 +36,8 @@ def demo(context: click.Context, stay: bool | None, rows: int, policy: Path | No
     """
     if context.invoked_subcommand is not None:
         return
-    from authz.demo.run import run_demo  # noqa: PLC0415 - the demo is an extra: its parts may be missing
+    with _extra():
+        from authz.demo.run import run_demo  # noqa: PLC0415 - the demo is an extra: its parts may be missing
 
     sys.exit(run_demo(stay=stay, rows=rows, policy=policy))
 
@@ -83,10 +86,11 @@ def warehouse(  # noqa: PLR0917 - click hands every option over as a parameter
     listen: str, database: Path, rows: int, api_key_file: Path | None, announce: Path | None, exposed: bool
 ) -> None:
     """The demo's warehouse: DuckDB behind an HTTP API that obeys the injected scope."""
-    from authz.demo import serving  # noqa: PLC0415 - the demo is an extra
-    from authz.demo.sales import generate, open_read_only  # noqa: PLC0415
-    from authz.demo.warehouse import SalesWarehouse  # noqa: PLC0415
-    from authz.demo.warehouse_http import warehouse_app  # noqa: PLC0415
+    with _extra():
+        from authz.demo import serving  # noqa: PLC0415 - the demo is an extra
+        from authz.demo.sales import generate, open_read_only  # noqa: PLC0415
+        from authz.demo.warehouse import SalesWarehouse  # noqa: PLC0415
+        from authz.demo.warehouse_http import warehouse_app  # noqa: PLC0415
 
     bound = _bind(listen, exposed=exposed)
     if not database.exists():
@@ -107,6 +111,16 @@ def init(out: Path) -> None:
 
     for path in write_files(out):
         click.echo(f"wrote {path}")
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"the demo needs `{error.name}`, which is not installed; help: pip install 'scopegate[demo]'"
+        ) from error
 
 
 def _bind(listen: str, *, exposed: bool) -> socket.socket:

@@ -76,8 +76,8 @@ class Report:
         self._console.print(table)
 
     def failed(self, text: str) -> None:
-        """The demo could not be played at all."""
-        self._console.print("[bold red]✘ the demo did not start[/]")
+        """A part is missing or has died; everything is stopped."""
+        self._console.print("[bold red]✘ the demo cannot go on[/]")
         self._console.print(text, markup=False, soft_wrap=True)
 
     def summary(

@@ -12,8 +12,10 @@ import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -70,12 +72,16 @@ def _ours(arguments: list[str]) -> list[str]:
 def _healthy(local: Local, service: str) -> bool:
     words = [local.text(service, word) for word in SERVICES[service]["healthcheck"]["test"]]
     assert words[:2] == ["CMD", "python"]
-    return (
-        subprocess.run(
-            [sys.executable, *words[2:]], cwd=ROOT, capture_output=True, check=False, timeout=30
-        ).returncode
-        == 0
-    )
+    if not _listens(urlsplit(words[-1]).port):
+        return False
+    command = [sys.executable, *words[2:]]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=30).returncode == 0
+
+
+def _listens(port: int | None) -> bool:
+    """Asked first, because it costs less than a process."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port or 0)) == 0
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +106,12 @@ def running(local: Local) -> Iterator[Mapping[str, Child]]:
     waiting = [name for name in OURS if name != "init"]
     with Signals() as signals, Children(signals, local.directory) as children:
         while waiting:
-            name = next(name for name in waiting if _needs(name) <= {*started, "init"})
-            waiting.remove(name)
-            started[name] = children.start(name, _ours(local.command(name)))
-            children.wait_for(name, lambda name=name: _healthy(local, name), seconds=READY_SECONDS)
+            wave = [name for name in waiting if _needs(name) <= {*started, "init"}]
+            assert wave, f"{waiting} wait for each other"
+            waiting = [name for name in waiting if name not in wave]
+            started |= {name: children.start(name, _ours(local.command(name))) for name in wave}
+            for name in wave:
+                children.wait_for(name, partial(_healthy, local, name), seconds=READY_SECONDS)
         yield started
 
 
@@ -111,14 +119,12 @@ def _needs(service: str) -> set[str]:
     return set(SERVICES[service].get("depends_on", {}))
 
 
-@pytest.mark.xdist_group("compose")
 def test_every_service_of_ours_becomes_healthy(running: Mapping[str, Child]) -> None:
     """By its own command line and its own health check."""
     assert set(running) == set(OURS) - {"init"}
     assert all(child.process.poll() is None for child in running.values())
 
 
-@pytest.mark.xdist_group("compose")
 def test_prometheus_scrapes_what_answers(running: Mapping[str, Child], local: Local) -> None:
     """Its targets are services that serve metrics at that port."""
     config = yaml.safe_load((ROOT / "deploy/compose/prometheus.yml").read_text())
@@ -133,7 +139,6 @@ def test_prometheus_scrapes_what_answers(running: Mapping[str, Child], local: Lo
             assert b"# TYPE scopegate_" in response.read()
 
 
-@pytest.mark.xdist_group("compose")
 def test_the_warehouse_answers_nobody_without_the_key(running: Mapping[str, Child], local: Local) -> None:
     """Even on its own network: only Envoy holds the key that `init` made."""
     request = urllib.request.Request(f"http://127.0.0.1:{local.port('warehouse', '8080')}/api/sales")
@@ -143,7 +148,6 @@ def test_the_warehouse_answers_nobody_without_the_key(running: Mapping[str, Chil
     assert refused.value.code == 401
 
 
-@pytest.mark.xdist_group("compose")
 def test_the_configuration_that_envoy_is_started_with_is_valid(local: Local) -> None:
     """`init` renders it; the real binary reads it."""
     command = [local.text("envoy", str(word)) for word in SERVICES["envoy"]["command"]]
@@ -158,7 +162,6 @@ def test_the_configuration_that_envoy_is_started_with_is_valid(local: Local) -> 
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.xdist_group("compose")
 def test_init_keeps_what_it_made_before(local: Local) -> None:
     """A CA file that somebody gave to a client stays right after the next start."""
     root = local.directory / "etc-scopegate" / "tls" / "ca.pem"

@@ -24,8 +24,6 @@ COMMAND = [str(Path(sys.executable).with_name("scopegate")), "demo", "--rows=100
 SECONDS = 90.0
 CURL = shutil.which("curl")
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 
 @pytest.fixture
 def home() -> Iterator[Path]:
