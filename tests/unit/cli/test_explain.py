@@ -308,3 +308,63 @@ def test_the_answer_is_the_servers(ask: Ask, tmp_path: Path) -> None:
             assert found["scope"]["id"] == outcome.decision.scope.id
             assert outcome.rewrites is not None
             assert found["rewrites"]["set_headers"] == dict(outcome.rewrites.set_headers)
+
+
+def test_the_tree_tells_the_whole_story(ask: Ask) -> None:
+    """For people: who, which rules and why not the others, which rows, what is sent."""
+    result = ask(
+        "--warehouse", "sales", "--group", "analysts-emea", "--group", "contractors", "--subject", "ann"
+    )
+    assert result.exit_code == 0
+    for line in (
+        "ALLOWED  if these facts were proven",
+        "request: GET any.host/api/ belongs to warehouse `sales`",
+        'who: "ann" of `okta`, by token',
+        'claim "regions": missing',
+        "deny rules: 0 of 1 apply",
+        "✗ `leavers` (scopegate.yaml:29): the principal is in none of its groups (`leavers`)",
+        "✓ `emea` (scopegate.yaml:23) gives rows where region is EU or UK; customer_email hidden",
+        "✓ `no-uk` (scopegate.yaml:27) leaves rows where region is EU",
+        "together the grants give rows where region is EU or UK; customer_email hidden",
+        "`no-uk` leaves rows where region is EU; customer_email hidden",
+        "x-scope-sql: \"region\" = 'EU'",
+    ):
+        assert line in result.stdout
+
+
+def test_the_tree_marks_what_could_not_be_settled(ask: Ask) -> None:
+    """The rule that denied the whole stands out, and so does the reason."""
+    result = ask("--warehouse", "sales", "--group", "by-claim", "--group", "leavers")
+    assert result.exit_code == 1
+    assert "DENIED: denied_by_rule" in result.stdout
+    assert "✓ `leavers` (scopegate.yaml:29) applies" in result.stdout
+    assert (
+        "! `own` (scopegate.yaml:24) cannot be settled: claim_missing: claim `regions` is missing"
+        in result.stdout
+    )
+
+
+def test_many_rules_for_others_are_counted_and_listed_on_demand(ask: Ask, tmp_path: Path) -> None:
+    """Ten thousand grants are no tree."""
+    more = "".join(
+        f"  - {{id: other-{n}, to: {{groups: [group-{n}]}}, on: [hr], scope: {{region: all}}}}\n"
+        for n in range(40)
+    )
+    (tmp_path / "scopegate.yaml").write_text(POLICY.replace("restrictions:", more + "restrictions:"))
+    machine = ("--warehouse", "hr", "--spiffe", "spiffe://acme.example/tableau/extract")
+    short = ask(*machine)
+    assert "and 30 more that do not apply; list them with --all" in short.stdout
+    assert "restrictions: none on this warehouse" in short.stdout
+    assert "`other-39`" not in short.stdout
+    assert "`other-39`" in ask(*machine, "--all").stdout
+
+
+def test_a_certificate_that_is_missing_or_not_believed_says_so(ask: Ask, tmp_path: Path) -> None:
+    """At the step of the certificate."""
+    (tmp_path / "other.pem").write_text(authority("Somebody Else").issue().pem)
+    result = ask("--warehouse", "hr", "--certificate", "other.pem")
+    assert "✗ the certificate is believed" in result.stdout
+    (tmp_path / "ca.pem").unlink()
+    gone = ask("--warehouse", "hr", "--certificate", "other.pem")
+    assert gone.exit_code == 2
+    assert "does not exist" in gone.stderr

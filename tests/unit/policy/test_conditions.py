@@ -11,6 +11,8 @@ from authz.identity.principal import Principal
 from authz.policy.conditions import MAX_CHARACTERS, ConditionError, compile_condition
 from tests.rules import NOON, certificate, get, machine, person
 
+ONES = f"[{', '.join('1' * 101)}]"
+
 
 def holds(text: str, principal: Principal | None = None, **request: object) -> bool:
     return compile_condition(text).holds(principal or person(), "sales", get(**request), NOON)
@@ -48,6 +50,7 @@ def refused(text: str) -> ConditionError:
         ("(" * 40 + "true" + ")" * 40, 1, 1, "nested too deeply"),
         ("1" + " + 1" * 40 + " == 1", 1, 1, "nested too deeply"),
         ("true" + " " * MAX_CHARACTERS, 1, 1, "characters long"),
+        ("principal.groups.all(a, " * 28 + "true" + ")" * 28, 1, 1, "nested too deeply"),
     ],
 )
 def test_a_condition_that_cannot_be_used_says_where(text: str, line: int, column: int, message: str) -> None:
@@ -73,6 +76,9 @@ def test_a_condition_that_cannot_be_used_says_where(text: str, line: int, column
         ("principal.claims.n % (1 - 1) == 1", 1, "division by zero"),
         ('request.time.getHours("Nowhere/X") == 1', 23, "timezone"),
         ("[1, 2][5] == 1", 1, "index"),
+        (f"{ONES}.all(a, {ONES}.all(b, true))", 1, "iteration budget"),
+        ('principal.subject.matches("a" + string(1 / 0))', 40, "divide by zero"),
+        ('request.time.getHours("x" + string(1 / 0)) == 1', 36, "divide by zero"),
         ('principal.groups[-1] == "a"', 18, "negative index"),
         ("[1].map(x, x / 0)[0] == 1", 1, "divide by zero"),
         ('principal.subject in {"a": 1 / 0}', 28, "divide by zero"),
