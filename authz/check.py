@@ -71,7 +71,8 @@ def check(request: AccessRequest, snapshot: Snapshot, now: float) -> Outcome:
     request_rewrites: Rewrites | None = None
     try:
         warehouse = snapshot.policy.routes.find(request)
-        principal = snapshot.authenticator.authenticate(read_credentials(request), warehouse.accepts, now)
+        credentials = read_credentials(request, warehouse.accepts)
+        principal = snapshot.authenticator.authenticate(credentials, warehouse.accepts, now)
         decision, rewrites = _decide(request, warehouse, principal, snapshot, now)
         if isinstance(decision, Allow) and rewrites is not None:
             request_rewrites = render_request(decision, request, snapshot.policy.version)

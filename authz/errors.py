@@ -28,6 +28,7 @@ class Reason(StrEnum):
     # who is asking is not known
     CREDENTIAL_MISSING = "credential_missing"
     CREDENTIAL_MALFORMED = "credential_malformed"
+    CREDENTIAL_CROSS_SITE = "credential_cross_site"
     TOKEN_TOO_LARGE = "token_too_large"
     TOKEN_MALFORMED = "token_malformed"
     TOKEN_ISSUER_UNKNOWN = "token_issuer_unknown"
@@ -41,6 +42,8 @@ class Reason(StrEnum):
     TOKEN_NOT_YET_VALID = "token_not_yet_valid"
     TOKEN_CLAIMS_INVALID = "token_claims_invalid"
     TOKEN_BINDING_FAILED = "token_binding_failed"
+    TOKEN_USER_MISMATCH = "token_user_mismatch"
+    TOKEN_REPLAYED = "token_replayed"
     CERTIFICATE_MISSING = "certificate_missing"
     CERTIFICATE_MALFORMED = "certificate_malformed"
     CERTIFICATE_UNTRUSTED = "certificate_untrusted"
@@ -63,6 +66,7 @@ class Reason(StrEnum):
     # Scopegate cannot decide
     NOT_READY = "not_ready"
     KEYS_UNAVAILABLE = "keys_unavailable"
+    REPLAY_MEMORY_FULL = "replay_memory_full"
     ROUTE_MISMATCH = "route_mismatch"
     INTERNAL_ERROR = "internal_error"
 

@@ -1,4 +1,4 @@
-"""Which credentials a warehouse takes."""
+"""Which credentials a warehouse takes, and where in a request they may stand."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,10 +16,58 @@ class Authentication(StrEnum):
     BOTH = "both"
 
 
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """`Authorization: Bearer <token>` (RFC 6750 section 2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basic:
+    """`Authorization: Basic`, whose password is the token (RFC 7617): all that many a database driver can send.
+
+    The user name must be the token's subject, or what its claim `user_claim` says. The claim is compared and
+    nothing else: it never names the principal.
+    """
+
+    user_claim: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header of this name (lower case) that holds the token, bare or behind `Bearer`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """A cookie of this name."""
+
+    name: str
+
+
+TokenPlace = Bearer | Basic | Header | Cookie
+BEARER = Bearer()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedCredentials:
-    """`issuers` and `trusts` are configured names; an empty set accepts none of that kind."""
+    """`issuers` and `trusts` are configured names; an empty set accepts none of that kind.
+
+    A token may stand in one of `places`, and in one of them only.
+    """
 
     authentication: Authentication
     issuers: frozenset[str]
     trusts: frozenset[str]
+    places: tuple[TokenPlace, ...] = (BEARER,)
+
+    @property
+    def headers(self) -> frozenset[str]:
+        """Names of the headers, beside `authorization` and `cookie`, that a token may stand in."""
+        return frozenset(place.name for place in self.places if isinstance(place, Header))
+
+    @property
+    def takes_basic(self) -> bool:
+        """Whether a token may be the password of HTTP Basic."""
+        return any(isinstance(place, Basic) for place in self.places)

@@ -16,8 +16,8 @@ from cachetools import LRUCache
 from authz.errors import Denied, Reason
 from authz.identity.accepts import AcceptedCredentials, Authentication
 from authz.identity.certificates import TrustBundle, VerifiedCertificate, verify_certificate
-from authz.identity.claims import VerifiedClaims
-from authz.identity.credentials import Credentials
+from authz.identity.claims import VerifiedClaims, find_claim
+from authz.identity.credentials import Credentials, StatedUser
 from authz.identity.issuer import DEFAULT_MAX_TOKEN_BYTES, Issuer
 from authz.identity.keyset import KeySet
 from authz.identity.peercertificate import PeerCertificate, parse_peer_certificate
@@ -89,6 +89,13 @@ class Authenticator:
 
         The same credentials give the same object while they are remembered. Raises `Denied` with the reason.
         """
+        principal = self._principal(credentials, accepts, now)
+        # On each use: another name beside a remembered token is another claim.
+        if credentials.user is not None and Method.TOKEN in principal.methods:
+            _check_user(credentials.user, principal)
+        return principal
+
+    def _principal(self, credentials: Credentials, accepts: AcceptedCredentials, now: float) -> Principal:
         mode = accepts.authentication
         token, pem = credentials.token, credentials.certificate_pem
         if (
@@ -230,6 +237,14 @@ def _check_binding(thumbprint: str, pem: str | None, bound_pem: bytes | None = N
 def _check_thumbprint(thumbprint: str, peer: PeerCertificate) -> None:
     if peer.thumbprint != thumbprint:
         raise Denied(Reason.TOKEN_BINDING_FAILED, "the token is bound to another client certificate")
+
+
+def _check_user(user: StatedUser, principal: Principal) -> None:
+    """A connection that is saved under one name and used with another's token is an attack or a mistake."""
+    expected = principal.subject if user.claim is None else find_claim(principal.claims, user.claim)
+    if expected != user.name:
+        what = "the subject" if user.claim is None else f"the claim `{user.claim}`"
+        raise Denied(Reason.TOKEN_USER_MISMATCH, f"the user name is not {what} of the token")
 
 
 def _principal(

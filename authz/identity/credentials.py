@@ -1,44 +1,133 @@
-"""What the client presented, before anything of it is believed."""
+"""What the client presented, before anything of it is believed.
+
+INVARIANT: a credential that cannot be read is never the same as none (Envoy CVE-2021-21378 read an unknown
+issuer as "no token"), and two tokens are never one of them: another reader of the same request could choose the
+other.
+"""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from authz.errors import Denied, Reason
+from authz.identity.accepts import AcceptedCredentials, Basic, Bearer, Cookie, Header
+from authz.identity.basicauth import parse_basic
+from authz.identity.cookies import find_cookie
+from authz.identity.crosssite import check_own_site
 from authz.request import AccessRequest
 
 # RFC 6750 section 2.1 (b64token) behind RFC 9110 section 11.1 (a scheme is case-insensitive). A comma is not
 # in the alphabet, so two credentials that a proxy has joined cannot pass as one.
-_BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*)\Z", re.ASCII | re.IGNORECASE)
+_TOKEN = r"[A-Za-z0-9\-._~+/]+=*"
+_BEARER = re.compile(rf"bearer +({_TOKEN})\Z", re.ASCII | re.IGNORECASE)
+_BARE_OR_BEARER = re.compile(rf"(?:bearer +|(?!bearer\Z))({_TOKEN})\Z", re.ASCII | re.IGNORECASE)
+_BARE = re.compile(rf"{_TOKEN}\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedUser:
+    """The user name beside a token, and the claim that it must equal (the subject, if None)."""
+
+    name: str = field(repr=False)
+    claim: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """A bearer token and a client certificate, as presented. Neither ever appears in a `repr`."""
+    """A token and a client certificate, as presented. Neither ever appears in a `repr`."""
 
     token: str | None = field(repr=False)
     certificate_pem: str | None = field(repr=False)
+    user: StatedUser | None = None
 
 
-def read_credentials(request: AccessRequest) -> Credentials:
-    """The credentials of a request: `Authorization: Bearer` and the certificate of the TLS handshake.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    where: str
+    token: str = field(repr=False)
+    user: StatedUser | None = None
 
-    Raises `Denied`: `request_ambiguous` for several or comma-joined values, `credential_malformed` for
-    anything else in `Authorization`. A header that cannot be read is never the same as no header (Envoy
-    CVE-2021-21378 read an unknown issuer as "no token").
+
+def read_credentials(request: AccessRequest, accepts: AcceptedCredentials) -> Credentials:
+    """The token in the one place where it may stand, and the certificate of the TLS handshake.
+
+    Raises `Denied`: `request_ambiguous` for several values or tokens, `credential_malformed` for anything else in
+    `Authorization` or in a configured place, `credential_cross_site` for a cookie that another site made a
+    browser send.
     """
+    found = [*_in_authorization(request, accepts), *_in_own_places(request, accepts)]
+    if len(found) > 1:
+        where = " and in ".join(each.where for each in found)
+        raise Denied(Reason.REQUEST_AMBIGUOUS, f"tokens in {where}: nobody knows which one is meant")
+    pem = request.certificate_pem or None
+    if not found:
+        return Credentials(token=None, certificate_pem=pem)
+    return Credentials(token=found[0].token, certificate_pem=pem, user=found[0].user)
+
+
+def _in_authorization(request: AccessRequest, accepts: AcceptedCredentials) -> Iterator[_Found]:
     value = request.header("authorization")
-    token = None if value is None else _bearer_token(value)
-    return Credentials(token=token, certificate_pem=request.certificate_pem or None)
+    if value is None:
+        return
+    scheme, space, rest = value.partition(" ")
+    known = []
+    for place in accepts.places:
+        match place:
+            case Bearer():
+                found = _BEARER.match(value)
+                if found is not None:
+                    yield _Found("`authorization`", found[1])
+                    return
+                known.append("Bearer")
+            case Basic(user_claim=claim):
+                if scheme.lower() == "basic" and "," not in rest:
+                    name, token = parse_basic(rest.strip(" "))
+                    yield _Found("`authorization`", token, StatedUser(name=name, claim=claim))
+                    return
+                known.append("Basic")
+            case Header() | Cookie():
+                pass
+            case _:
+                assert_never(place)
+    raise _unreadable(value, scheme, known, has_value=bool(space))
 
 
-def _bearer_token(value: str) -> str:
-    found = _BEARER.match(value)
-    if found is not None:
-        return found[1]
+def _unreadable(value: str, scheme: str, known: list[str], *, has_value: bool) -> Denied:
     if "," in value:
-        raise Denied(Reason.REQUEST_AMBIGUOUS, "`authorization` holds several values joined by a comma")
-    scheme, space, _ = value.partition(" ")
-    if scheme.lower() == "bearer":
-        what = "no token behind it" if not space else "characters that no token has"
-        raise Denied(Reason.CREDENTIAL_MALFORMED, f"`authorization` is `Bearer` with {what}")
-    raise Denied(Reason.CREDENTIAL_MALFORMED, "`authorization` has another scheme than `Bearer`")
+        return Denied(Reason.REQUEST_AMBIGUOUS, "`authorization` holds several values joined by a comma")
+    if scheme.lower() == "bearer" and "Bearer" in known:
+        what = "characters that no token has" if has_value else "no token behind it"
+        return Denied(Reason.CREDENTIAL_MALFORMED, f"`authorization` is `Bearer` with {what}")
+    if not known:
+        # It is somebody's credential all the same: to let it pass unread would be to guess.
+        return Denied(Reason.CREDENTIAL_MALFORMED, "`authorization` is no place for a token here")
+    expected = " or ".join(f"`{name}`" for name in known)
+    return Denied(Reason.CREDENTIAL_MALFORMED, f"`authorization` has another scheme than {expected}")
+
+
+def _in_own_places(request: AccessRequest, accepts: AcceptedCredentials) -> Iterator[_Found]:
+    for place in accepts.places:
+        match place:
+            case Header(name=name):
+                value = request.header(name)
+                if value is not None:
+                    yield _Found(
+                        f"header `{name}`", _token_of(_BARE_OR_BEARER.match(value), f"header `{name}`")
+                    )
+            case Cookie(name=name):
+                value = find_cookie(request, name)
+                if value is not None:
+                    check_own_site(request)
+                    found = _BARE.match(value)
+                    yield _Found(f"cookie `{name}`", _token_of(found, f"cookie `{name}`"))
+            case Bearer() | Basic():
+                pass
+            case _:
+                assert_never(place)
+
+
+def _token_of(found: "re.Match[str] | None", where: str) -> str:
+    if found is None:
+        raise Denied(Reason.CREDENTIAL_MALFORMED, f"{where} holds something else than one token")
+    return found[found.lastindex or 0]

@@ -64,6 +64,8 @@ STATUS: Final[Mapping[Reason, Status]] = MappingProxyType(
         Reason.METHOD_DENIED: _forbidden("The method is not allowed here"),
         Reason.CREDENTIAL_MISSING: _unauthenticated("Credentials are required"),
         Reason.CREDENTIAL_MALFORMED: _unauthenticated("The credentials are malformed"),
+        # Other credentials would not help: they came without the person's doing.
+        Reason.CREDENTIAL_CROSS_SITE: _forbidden("The request was made by another site"),
         # RFC 6585 section 5: the field is too large, not the content.
         Reason.TOKEN_TOO_LARGE: Status(431, _RESOURCE_EXHAUSTED, "The token is too large"),
         Reason.TOKEN_MALFORMED: _unauthenticated("The token is malformed"),
@@ -78,6 +80,8 @@ STATUS: Final[Mapping[Reason, Status]] = MappingProxyType(
         Reason.TOKEN_NOT_YET_VALID: _unauthenticated("The token is not valid yet"),
         Reason.TOKEN_CLAIMS_INVALID: _unauthenticated("The token's claims are invalid"),
         Reason.TOKEN_BINDING_FAILED: _unauthenticated("The token is bound to another certificate"),
+        Reason.TOKEN_USER_MISMATCH: _unauthenticated("The user name is not the token's"),
+        Reason.TOKEN_REPLAYED: _unauthenticated("The token has been used already"),
         Reason.CERTIFICATE_MISSING: _unauthenticated("A client certificate is required"),
         Reason.CERTIFICATE_MALFORMED: _unauthenticated("The client certificate is malformed"),
         Reason.CERTIFICATE_UNTRUSTED: _unauthenticated("The client certificate is not trusted"),
@@ -98,6 +102,7 @@ STATUS: Final[Mapping[Reason, Status]] = MappingProxyType(
         Reason.SCOPE_TOO_LARGE: _forbidden("The granted scope is too large for the warehouse"),
         Reason.NOT_READY: _unavailable("The authorization service is not ready"),
         Reason.KEYS_UNAVAILABLE: _unavailable("The issuer's keys are not available"),
+        Reason.REPLAY_MEMORY_FULL: _unavailable("Too many tokens that may be used once are in use"),
         Reason.ROUTE_MISMATCH: _unavailable("The proxy and the policy disagree about the route"),
         Reason.INTERNAL_ERROR: _unavailable("The authorization service failed", _INTERNAL),
     }

@@ -202,7 +202,7 @@ def test_any_authorization_header_is_read_or_denied(values: list[str]) -> None:
         method="GET", host="edge.example", path="/", headers={"authorization": tuple(values)}
     )
     try:
-        token = read_credentials(request).token
+        token = read_credentials(request, ACCEPTS).token
     except Denied:
         return
     assert (token is None) == (not values)

@@ -7,7 +7,7 @@ from authz.identity import authenticator as module
 from authz.identity.accepts import AcceptedCredentials, Authentication
 from authz.identity.authenticator import Authenticator
 from authz.identity.certificates import parse_trust_bundle
-from authz.identity.credentials import Credentials
+from authz.identity.credentials import Credentials, StatedUser
 from authz.identity.keyset import parse_jwks
 from authz.identity.principal import Method, Principal
 from authz.identity.trust import CertificateNames, CertificateTrust
@@ -357,3 +357,35 @@ def test_a_new_root_of_the_same_name_vouches_for_nothing_old(subject: Authentica
         bundles={"extracts": parse_trust_bundle(TRUST, make_authority().pem, None)},
     )
     assert refusal(replaced, present(pem=LEAF.pem), mode).reason is Reason.CERTIFICATE_UNTRUSTED
+
+
+@pytest.mark.parametrize("mode", [Authentication.TOKEN, Authentication.BOTH, Authentication.ANY])
+def test_the_user_name_beside_a_token_must_be_the_tokens(
+    subject: Authenticator, mode: Authentication
+) -> None:
+    """Compared on each use, also where the token is remembered; in its case, and never by a part of it."""
+    token = mint(claims(email="alice@acme.example"), EC)
+
+    def stated(name: str, claim: str | None = None) -> Credentials:
+        user = StatedUser(name=name, claim=claim)
+        pem = None if mode is Authentication.TOKEN else LEAF.pem
+        return Credentials(token=token, certificate_pem=pem, user=user)
+
+    for credentials in (
+        stated("Alice"),
+        stated("alic"),
+        stated("alice", "email"),
+        stated("alice", "missing"),
+    ):
+        assert refusal(subject, credentials, accepts(mode)).reason is Reason.TOKEN_USER_MISMATCH
+    first = subject.authenticate(stated("alice"), accepts(mode), NOW)
+    assert subject.authenticate(stated("alice@acme.example", "email"), accepts(mode), NOW) is first
+    assert refusal(subject, stated("bob"), accepts(mode)).reason is Reason.TOKEN_USER_MISMATCH
+    assert first.subject == "alice"
+
+
+def test_a_user_name_without_a_look_at_the_token_is_nothing(subject: Authenticator) -> None:
+    """Where certificates alone count, neither the token nor the name beside it is looked at."""
+    credentials = Credentials(token=TOKEN, certificate_pem=LEAF.pem, user=StatedUser(name="bob", claim=None))
+    principal = subject.authenticate(credentials, accepts(Authentication.CERTIFICATE), NOW)
+    assert principal.subject == EXTRACT_ID
