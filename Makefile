@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test format lock protos golden bench clean
+.PHONY: help demo check test format lock protos bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -37,7 +37,7 @@ check: $(VENV)/dev.stamp ## format, lint, types, architecture, unit tests: under
 	$(BIN)/pytest -q -n 2 tests/unit tests/cases tests/golden
 
 test: $(VENV)/dev.stamp ## everything, the real Envoy included: under five minutes
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 format: $(VENV)/dev.stamp ## rewrite the sources in the project's format
 	$(BIN)/ruff format .
