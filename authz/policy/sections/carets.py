@@ -63,7 +63,7 @@ def _in_block(text: str, at: int, value: str, wanted: int) -> int:
         return at
     lines = list(_lines(text, header.end()))
     indent = _indent(lines, value)
-    position = 0
+    position = len(value) - len(value.lstrip("\n"))
     found = header.end()
     for start, line in lines:
         content = line[indent:]
