@@ -183,7 +183,7 @@ class Bench:
             "codec: parse": lambda: parse_check_request(data),
             "route": lambda: policy.routes.find(request),
             "authenticate (cached)": lambda: snapshot.authenticator.authenticate(
-                read_credentials(request), warehouse.accepts, now
+                read_credentials(request, warehouse.accepts), warehouse.accepts, now
             ),
             "decision (remembered)": lambda: decide(request, warehouse, principal, snapshot, now),
             "render the request's part": lambda: render_request(decision, request, policy.version),
