@@ -104,7 +104,8 @@ def _rendered(found: Answer, allow: Allow, principal: Principal, request: Access
             request_rewrites=render_request(allow, request, version),
         )
     except Denied as denied:
-        return replace(found, stage=Stage.RENDERING, decision=_deny(denied))
+        refused = Deny(reason=denied.reason, detail=denied.detail, rules=allow.grants + allow.restrictions)
+        return replace(found, stage=Stage.RENDERING, decision=refused)
 
 
 def _deny(denied: Denied) -> Deny:

@@ -123,6 +123,14 @@ def test_one_warehouse_may_repeat_itself() -> None:
     assert RouteTable([twice]).find(get("/x/y")) is twice
 
 
+@pytest.mark.parametrize("prefix", ["/", "/x", "/x/", "/x/y"])
+def test_a_lone_prefix_matches_what_is_below(prefix: str) -> None:
+    """The longest prefix of all is one like any other, with or without its slash."""
+    table = RouteTable([warehouse("a", Route(prefix=prefix))])
+    for below in ("/x/y", "/x/y/", "/x/y/z"):
+        assert table.find(get(below)).name == "a"
+
+
 def test_a_table_without_routes_knows_nothing() -> None:
     """No warehouse: no route, and no error."""
     with pytest.raises(Denied):

@@ -1,5 +1,7 @@
 """Whom a rule is for."""
 
+from dataclasses import replace
+
 import pytest
 
 from authz.identity.principal import Principal
@@ -89,3 +91,11 @@ def test_a_grant_that_names_nobody_is_for_nobody() -> None:
     assert rule_miss(grant("g", to()), person()) is Miss.NOBODY
     assert rule_miss(restriction("r", to()), person()) is None
     assert rule_miss(deny("d", to()), machine()) is None
+
+
+def test_facts_of_a_token_need_a_token() -> None:
+    """Even if something else had filled them in."""
+    odd = replace(machine(), issuer="okta", subject="ann", groups=frozenset({"analysts"}))
+    assert selector_miss(to(groups=["analysts"]), odd) is Miss.GROUP
+    assert selector_miss(to(subjects=["ann"]), odd) is Miss.SUBJECT
+    assert selector_miss(to(issuers=["okta"]), odd) is Miss.ISSUER
