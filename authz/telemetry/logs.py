@@ -19,13 +19,16 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
+LOGGER: Final = "scopegate"
+"""Every logger of ours has this name or begins with it and a dot."""
+
 # A signed token in compact form (RFC 7515 section 3.1), wherever a library may have put one into its message.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}={0,2}|(?i:bearer)\s+\S+")
 _WITHHELD: Final = "[token withheld]"
 
 
 def configure_logging(form: LogFormat, level: str, stream: TextIO | None = None) -> None:
-    """Send our events and those of the libraries, from `level` up, to `stream` (stderr unless given).
+    """Send our events from `level` up, and the libraries' warnings, to `stream` (stderr unless given).
 
     stdout stays free for the audit trail. Call once, at the start of the process.
     """
@@ -62,7 +65,10 @@ def configure_logging(form: LogFormat, level: str, stream: TextIO | None = None)
     logging.raiseExceptions = False
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level.upper())
+    # Libraries tell of every file event and request at `info`; their troubles are enough, unless one debugs.
+    number = logging.getLevelNamesMapping()[level.upper()]
+    root.setLevel(number if number <= logging.DEBUG else max(number, logging.WARNING))
+    logging.getLogger(LOGGER).setLevel(number)
 
 
 def make_printable(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -36,7 +36,7 @@ def _lines(form: LogFormat, level: str = "info") -> io.StringIO:
 def test_text_of_a_request_cannot_forge_a_line(form: LogFormat, forged: str) -> None:
     """Line ends, terminal escapes and direction marks are escaped in both formats."""
     out = _lines(form)
-    structlog.get_logger().info("denied", host=forged, nested={"list": [forged], forged: 1})
+    structlog.get_logger("scopegate").info("denied", host=forged, nested={"list": [forged], forged: 1})
     written = out.getvalue()
     assert written.count("\n") == 1
     assert all(char == "\n" or char.isprintable() for char in written)
@@ -49,7 +49,7 @@ def test_text_of_a_request_cannot_forge_a_line(form: LogFormat, forged: str) -> 
 def test_a_token_is_withheld(form: LogFormat, text: str) -> None:
     """Even where somebody put one into a message by mistake."""
     out = _lines(form)
-    structlog.get_logger().info("denied", detail=text)
+    structlog.get_logger("scopegate").info("denied", detail=text)
     logging.getLogger("aiohttp").warning("bad request: %s", text)
     for part in (TOKEN, "opaque-secret", "canary"):
         assert part not in out.getvalue()
@@ -67,7 +67,7 @@ def test_an_exception_shows_its_type_and_place_but_not_its_text(form: LogFormat)
     try:
         _failing()
     except ValueError as error:
-        structlog.get_logger().error("defect", exc_info=error)
+        structlog.get_logger("scopegate").error("defect", exc_info=error)
         logging.getLogger("asyncio").exception("task failed")
     assert "canary" not in out.getvalue()
     assert out.getvalue().count("ValueError") == 2
@@ -78,15 +78,20 @@ def test_an_exception_shows_its_type_and_place_but_not_its_text(form: LogFormat)
 def test_json_lines_have_event_level_and_time() -> None:
     """What a log collector needs, under stable names."""
     out = _lines(LogFormat.JSON)
-    structlog.get_logger().warning("policy_refused", problems=2)
+    structlog.get_logger("scopegate").warning("policy_refused", problems=2)
     line = json.loads(out.getvalue())
     assert (line["event"], line["level"], line["problems"]) == ("policy_refused", "warning", 2)
     assert line["timestamp"].endswith("Z")
 
 
-def test_lines_below_the_level_are_not_written() -> None:
-    """Ours and the libraries' alike."""
-    out = _lines(LogFormat.JSON, "warning")
-    structlog.get_logger().info("ready")
-    logging.getLogger("aiohttp").info("access")
-    assert not out.getvalue()
+@pytest.mark.parametrize(
+    ("level", "events"),
+    [("error", []), ("warning", ["lib"]), ("info", ["ready", "lib"]), ("debug", ["ready", "noise", "lib"])],
+)
+def test_the_level_is_ours_and_libraries_only_warn(level: str, events: list[str]) -> None:
+    """A library's every file event is noise, unless one debugs."""
+    out = _lines(LogFormat.JSON, level)
+    structlog.get_logger("scopegate.engine").info("ready")
+    logging.getLogger("watchfiles").info("noise")
+    logging.getLogger("aiohttp").warning("lib")
+    assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == events
