@@ -51,7 +51,9 @@ def syntax_problem(error: YAMLError, name: str, text: str, problems: Problems) -
         problems.add("syntax", Spot(name), "", f"not YAML: {error}")
         return
     lines = lines_of(text)
-    line = lines[mark.line] if mark.line < len(lines) else ""
+    # libyaml counts a line after the last one, where a text ends in the middle of something.
+    number, column = (mark.line, mark.column) if mark.line < len(lines) else (len(lines) - 1, len(lines[-1]))
+    line = lines[number]
     said = getattr(error, "problem", None) or "cannot be read"
     context = getattr(error, "context", None)
     if context:
@@ -60,10 +62,10 @@ def syntax_problem(error: YAMLError, name: str, text: str, problems: Problems) -
         said = f"{said} {context}{since}"
     problems.add(
         "syntax",
-        Spot(name, mark.line + 1, mark.column + 1),
+        Spot(name, number + 1, column + 1),
         "",
         f"not YAML: {said}",
-        _syntax_help(line, mark.column, said),
+        _syntax_help(line, column, said),
     )
 
 
