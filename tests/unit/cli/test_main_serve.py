@@ -101,3 +101,10 @@ def test_the_command_line_wins_over_the_environment(policy: Path) -> None:
         "--policy", str(policy), "--audit", "stdout", environment={"SCOPEGATE_AUDIT": "/var/log/audit.jsonl"}
     )
     assert settings.audit is AuditTarget.STDOUT
+
+
+def test_help_is_the_golden_one() -> None:
+    """Options, defaults and exit statuses are an interface."""
+    golden = Path(__file__).parents[2] / "golden" / "serve-help.txt"
+    result = CliRunner().invoke(serve, ["--help"], terminal_width=100)
+    assert result.output == golden.read_text()
