@@ -50,6 +50,9 @@ class Reason(StrEnum):
     CERTIFICATE_EXPIRED = "certificate_expired"
     CERTIFICATE_WEAK = "certificate_weak"
     CERTIFICATE_IDENTITY_INVALID = "certificate_identity_invalid"
+    CERTIFICATE_REVOKED = "certificate_revoked"
+    CERTIFICATE_REVOCATION_UNKNOWN = "certificate_revocation_unknown"
+    REVOKED = "revoked"
 
     # who is asking is known, and may not
     GROUPS_OVERAGE = "groups_overage"

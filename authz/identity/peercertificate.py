@@ -126,7 +126,7 @@ def _malformed(detail: str) -> Denied:
 def _read(certificate: x509.Certificate, der: bytes) -> PeerCertificate:
     digest = hashlib.sha256(der)
     extensions = certificate.extensions
-    names = _extension(extensions, x509.SubjectAlternativeName)
+    names = extension_of(extensions, x509.SubjectAlternativeName)
     return PeerCertificate(
         certificate=certificate,
         fingerprint=digest.hexdigest(),
@@ -151,21 +151,22 @@ def _signature_weakness(certificate: x509.Certificate) -> str:
 
 def _misuse(extensions: x509.Extensions) -> str:
     """Why RFC 5280 sections 4.2.1.3, 4.2.1.9 and 4.2.1.12 (X509-SVID section 4) forbid the use, or an empty string."""
-    constraints = _extension(extensions, x509.BasicConstraints)
+    constraints = extension_of(extensions, x509.BasicConstraints)
     if constraints is not None and constraints.ca:
         return "a certificate authority may not be a client"
-    usage = _extension(extensions, x509.KeyUsage)
+    usage = extension_of(extensions, x509.KeyUsage)
     if usage is None or not usage.digital_signature:
         return "key usage without digitalSignature"
     if usage.key_cert_sign or usage.crl_sign:
         return "key usage of a certificate authority (keyCertSign, cRLSign)"
-    extended = _extension(extensions, x509.ExtendedKeyUsage)
+    extended = extension_of(extensions, x509.ExtendedKeyUsage)
     if extended is None or ExtendedKeyUsageOID.CLIENT_AUTH not in extended:
         return "extended key usage without clientAuth"
     return ""
 
 
-def _extension(extensions: x509.Extensions, kind: type[_Extension]) -> _Extension | None:
+def extension_of(extensions: x509.Extensions, kind: type[_Extension]) -> _Extension | None:
+    """The value of the extension of this kind, if there is one."""
     try:
         return extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:

@@ -8,44 +8,48 @@ from collections.abc import Sequence
 MAX_PEER_PEM_CHARACTERS = 65_536
 MAX_BUNDLE_BYTES = 4_194_304
 
-_BEGIN = "-----BEGIN CERTIFICATE-----"
-_END = "-----END CERTIFICATE-----"
 _BASE64_LINE = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z", re.ASCII)
 
 
 class PemError(ValueError):
-    """The text is not PEM certificates only. The message begins with the line number."""
+    """The text is not PEM blocks of the expected kind only. The message begins with the line number."""
 
 
 def parse_certificate_blocks(text: str, *, comments: bool = False) -> tuple[bytes, ...]:
-    """The DER bytes of every certificate block, in order.
+    """The DER bytes of every certificate block, in order; see `parse_blocks`."""
+    return parse_blocks(text, "CERTIFICATE", comments=comments)
 
-    Blank lines may stand between the blocks and, with `comments`, lines that begin with `#`. Anything else raises `PemError`: a reader that skips what it does not know would trust half a bundle
-    and never say so.
+
+def parse_blocks(text: str, label: str, *, comments: bool = False) -> tuple[bytes, ...]:
+    """The DER bytes of every block with this label, in order.
+
+    Blank lines may stand between the blocks and, with `comments`, lines that begin with `#`. Anything else raises
+    `PemError`: a reader that skips what it does not know would trust half a bundle and never say so.
     """
+    begin, end, kind = f"-----BEGIN {label}-----", f"-----END {label}-----", label.lower()
     blocks: list[bytes] = []
     body: list[str] | None = None
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         stripped = line.strip(" \t")
         if body is None:
-            if stripped == _BEGIN:
+            if stripped == begin:
                 body = []
             elif stripped and not (comments and stripped.startswith("#")):
-                raise PemError(f"line {number}: got something else than a certificate block")
-        elif stripped == _END:
-            blocks.append(_decode(body, number))
+                raise PemError(f"line {number}: got something else than a {kind} block")
+        elif stripped == end:
+            blocks.append(_decode(body, number, kind))
             body = None
         elif _BASE64_LINE.match(stripped):
             body.append(stripped)
         else:
-            raise PemError(f"line {number}: a certificate block has a line that is not base64")
+            raise PemError(f"line {number}: a {kind} block has a line that is not base64")
     if body is not None:
-        raise PemError("a certificate block has no end")
+        raise PemError(f"a {kind} block has no end")
     return tuple(blocks)
 
 
-def _decode(lines: Sequence[str], number: int) -> bytes:
+def _decode(lines: Sequence[str], number: int, kind: str) -> bytes:
     try:
         return base64.b64decode("".join(lines), validate=True)
     except (binascii.Error, ValueError):
-        raise PemError(f"line {number}: a certificate block is not base64") from None
+        raise PemError(f"line {number}: a {kind} block is not base64") from None

@@ -90,6 +90,12 @@ STATUS: Final[Mapping[Reason, Status]] = MappingProxyType(
         Reason.CERTIFICATE_IDENTITY_INVALID: _unauthenticated(
             "The client certificate names no valid identity"
         ),
+        Reason.CERTIFICATE_REVOKED: _unauthenticated("The client certificate is revoked"),
+        Reason.CERTIFICATE_REVOCATION_UNKNOWN: _unauthenticated(
+            "It is not known whether the client certificate is revoked"
+        ),
+        # RFC 6750 section 3.1: `invalid_token` is for revoked ones, too, and goes with 401.
+        Reason.REVOKED: _unauthenticated("The credentials are revoked"),
         Reason.GROUPS_OVERAGE: _forbidden("The token does not carry the groups it refers to"),
         Reason.NO_GRANT: _forbidden("No grant applies"),
         Reason.DENIED_BY_RULE: _forbidden("A rule denies the access"),
