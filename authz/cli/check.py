@@ -11,6 +11,7 @@ from rich.console import Console
 
 from authz.cli.verdict import Verdict, judge
 from authz.cli.verdicttext import counts, policy_line, policy_table, problem_texts
+from authz.config.load import uncollected
 from authz.config.policyfiles import PolicyUnreadableError, read_policy_files
 from authz.policy.problems import Problem, Severity
 from authz.policy.yamlvalues import SourceText
@@ -42,7 +43,8 @@ def check(path: Path, text_format: str, strict: bool, files: bool) -> None:
     sources: tuple[SourceText, ...] = ()
     try:
         sources = read_policy_files(path)
-        verdict = judge(sources, time.time(), files=files)
+        with uncollected():
+            verdict = judge(sources, time.time(), files=files)
         status = _status(verdict, strict=strict)
     except PolicyUnreadableError as error:
         verdict, status = Verdict(policy=None, problems=error.problems), EXIT_CANNOT_ASK

@@ -1,5 +1,8 @@
 """A policy from the file system."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from authz.config.policyfiles import read_policy_files
@@ -12,4 +15,22 @@ def load_policy(path: Path) -> PolicySet:
 
     Raises `PolicyError` with every problem; its kind `PolicyUnreadableError`, if there is nothing to read.
     """
-    return parse_policy(read_policy_files(path))
+    sources = read_policy_files(path)
+    with uncollected():
+        return parse_policy(sources)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the cyclic garbage collector.
+
+    What a large policy is made of lives until it is read, so the collector finds nothing in it, and walks all of it
+    again and again: a third to a half of the time for 10,000 grants.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

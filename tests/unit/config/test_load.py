@@ -1,5 +1,6 @@
 """A policy from the file system."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,18 @@ def test_file_names_start_from_the_file_that_they_stand_in(tmp_path: Path) -> No
     (tmp_path / "p.yaml").write_text(SMALL)
     assert load_policy(tmp_path / "p.yaml").trusts["extracts"].roots == f"{tmp_path}/tls/clients-ca.pem"
     assert load_policy(tmp_path).trusts["extracts"].roots == f"{tmp_path}/tls/clients-ca.pem"
+
+
+def test_the_collector_is_back_after_a_load(tmp_path: Path) -> None:
+    """After a bad policy, too, and only if it was there before."""
+    (tmp_path / "p.yaml").write_text("version: 3\n")
+    with pytest.raises(PolicyError):
+        load_policy(tmp_path / "p.yaml")
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        (tmp_path / "p.yaml").write_text(SMALL)
+        load_policy(tmp_path / "p.yaml")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
