@@ -91,7 +91,8 @@ STATUS: Final[Mapping[Reason, Status]] = MappingProxyType(
             "The client certificate names no valid identity"
         ),
         Reason.CERTIFICATE_REVOKED: _unauthenticated("The client certificate is revoked"),
-        Reason.CERTIFICATE_REVOCATION_UNKNOWN: _unauthenticated(
+        # Other credentials would not help, a fresh list will.
+        Reason.CERTIFICATE_REVOCATION_UNKNOWN: _unavailable(
             "It is not known whether the client certificate is revoked"
         ),
         # RFC 6750 section 3.1: `invalid_token` is for revoked ones, too, and goes with 401.
