@@ -12,6 +12,8 @@ from types import MappingProxyType
 from authz.errors import Denied, Reason
 from authz.identity.issuer import Issuer
 from authz.identity.principal import Claims
+from authz.identity.profile import TokenProfile
+from authz.identity.profilechecks import check_kind, check_profile, check_subject_form
 
 MAX_SUBJECT_CHARACTERS = 512
 MAX_GROUP_CHARACTERS = 1_024
@@ -43,12 +45,14 @@ def verify_claims(claims: Mapping[str, object], issuer: Issuer, now: float) -> V
     """Hold the claims of a token, whose signature has been verified, against its issuer.
 
     Raises `Denied`: `token_audience_wrong`, `token_expired`, `token_not_yet_valid`, `token_claims_invalid`,
-    `token_binding_failed` or `groups_overage`.
+    `token_type_refused`, `token_binding_failed` or `groups_overage`.
     """
-    if claims.get("iss") != issuer.issuer:
+    if claims.get("iss") != issuer.issuer and not ("iss" not in claims and issuer.profile.iss_may_be_absent):
         raise _invalid("`iss` is not the issuer's")
+    check_kind(claims, issuer.profile)
     _check_audience(claims, issuer)
     not_before, expires_at = _lifetime(claims, issuer, now)
+    check_profile(claims, issuer.profile)
     for name in sorted(issuer.required_claims):
         if find_claim(claims, name) in (_MISSING, None):
             raise _invalid(f"the required claim `{name}` is missing")
@@ -56,7 +60,7 @@ def verify_claims(claims: Mapping[str, object], issuer: Issuer, now: float) -> V
         subject=_subject(claims, issuer),
         groups=_groups(claims, issuer),
         claims=Claims(MappingProxyType(dict(claims))),
-        token_id=_token_id(claims),
+        token_id=_token_id(claims, issuer.profile),
         not_before=not_before,
         expires_at=expires_at,
         thumbprint=_bound_thumbprint(claims),
@@ -99,6 +103,7 @@ def _lifetime(claims: Mapping[str, object], issuer: Issuer, now: float) -> tuple
         raise _invalid("`exp` is missing")
     not_before = max(_time(claims, "nbf") or 0.0, _time(claims, "iat") or 0.0) - issuer.leeway_seconds
     expires_at = expiry + issuer.leeway_seconds
+    _check_lifetime(expiry, _time(claims, "iat"), issuer, now)
     # RFC 7519 section 4.1.4: "on or after which the JWT MUST NOT be accepted".
     if now >= expires_at:
         raise Denied(
@@ -112,6 +117,16 @@ def _lifetime(claims: Mapping[str, object], issuer: Issuer, now: float) -> tuple
             f" leeway {issuer.leeway_seconds:.0f} s",
         )
     return not_before, expires_at
+
+
+def _check_lifetime(expiry: float, issued_at: float | None, issuer: Issuer, now: float) -> None:
+    longest = issuer.profile.max_lifetime_seconds
+    if longest is None:
+        return
+    if expiry - now > longest + issuer.leeway_seconds or (
+        issued_at is not None and expiry - issued_at > longest
+    ):
+        raise _invalid(f"the token lives too long, expected at most {longest:.0f} s")
 
 
 def _time(claims: Mapping[str, object], name: str) -> float | None:
@@ -132,6 +147,7 @@ def _subject(claims: Mapping[str, object], issuer: Issuer) -> str:
     # Not only control characters: invisible and direction-changing ones make two people look alike in a log.
     if len(value) > MAX_SUBJECT_CHARACTERS or not value.isprintable():
         raise _invalid(f"the subject claim `{name}` is too long or not printable")
+    check_subject_form(value, claims, issuer.profile)
     return value
 
 
@@ -139,7 +155,7 @@ def _groups(claims: Mapping[str, object], issuer: Issuer) -> frozenset[str]:
     name = issuer.groups_claim
     if name is None:
         return frozenset()
-    _check_overage(claims, name)
+    _check_overage(claims, name, issuer.profile)
     value = find_claim(claims, name)
     if value is _MISSING:
         return frozenset()
@@ -155,7 +171,7 @@ def _groups(claims: Mapping[str, object], issuer: Issuer) -> frozenset[str]:
     return frozenset(value)
 
 
-def _check_overage(claims: Mapping[str, object], groups_claim: str) -> None:
+def _check_overage(claims: Mapping[str, object], groups_claim: str, profile: TokenProfile) -> None:
     """Groups that the issuer left out are not "no groups": the principal may be in any.
 
     OpenID Connect Core section 5.6.2 (distributed claims) and Microsoft Entra's groups overage claim:
@@ -167,15 +183,26 @@ def _check_overage(claims: Mapping[str, object], groups_claim: str) -> None:
     elsewhere = isinstance(distributed, dict) and (
         groups_claim in distributed or groups_claim.partition(".")[0] in distributed
     )
-    if elsewhere or (groups_claim == "groups" and claims.get("hasgroups", False) is not False):
+    marked = any(
+        claims.get(marker, False) is not False and groups_claim == left_out
+        for marker, left_out in profile.overage.items()
+    )
+    if elsewhere or marked:
         raise Denied(Reason.GROUPS_OVERAGE, "the issuer left the groups out because there are too many")
 
 
-def _token_id(claims: Mapping[str, object]) -> str | None:
+def _token_id(claims: Mapping[str, object], profile: TokenProfile) -> str | None:
     if "jti" not in claims:
+        if profile.single_use:
+            raise _invalid("`jti` is missing, and the token may be used once")
         return None
     value = claims["jti"]
-    if not isinstance(value, str) or len(value) > MAX_TOKEN_ID_CHARACTERS or not value.isprintable():
+    if (
+        not isinstance(value, str)
+        or not value
+        or len(value) > MAX_TOKEN_ID_CHARACTERS
+        or not value.isprintable()
+    ):
         raise _invalid("`jti` is no string, too long or not printable")
     return value
 

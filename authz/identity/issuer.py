@@ -1,7 +1,9 @@
 """An issuer of tokens is data: what it is called, which keys and claims it may use."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from authz.identity.profile import GENERIC, TokenProfile
 
 ASYMMETRIC_ALGORITHMS = (
     "RS256",
@@ -17,6 +19,9 @@ ASYMMETRIC_ALGORITHMS = (
 )
 """RFC 7518 section 3.1 and RFC 8037; nothing symmetric, never `none`."""
 
+SHARED_SECRET_ALGORITHM = "HS256"
+"""For issuers whose keys are secrets of both sides, and for no other."""
+
 DEFAULT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 
 DEFAULT_MAX_TOKEN_BYTES = 16_384
@@ -28,6 +33,8 @@ class KeyOrigin(StrEnum):
     FILE = "file"
     URL = "url"
     DISCOVERY = "discovery"
+    SECRETS = "secrets"
+    """Files with secrets that both sides know, by key id; never fetched and never in a JWKS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +51,17 @@ class KeyLocation:
     allow_private_addresses: bool = False
     ca_file: str | None = None
     refresh_seconds: float = 300.0
+    key_use: str = "sig"
+    """The `use` of signing keys beside `sig` (RFC 7517 section 4.2); SPIFFE bundles say `jwt-svid`."""
+    secrets: tuple[tuple[str, str], ...] = ()
+    """With `KeyOrigin.SECRETS`: key id and file of each secret."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that keys come from."""
+        if self.origin is KeyOrigin.FILE:
+            return (self.place,)
+        return tuple(file for _, file in self.secrets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +83,13 @@ class Issuer:
     leeway_seconds: float = 60.0
     max_token_bytes: int = DEFAULT_MAX_TOKEN_BYTES
     max_groups: int = 1_000
+    profile: TokenProfile = field(default=GENERIC)
 
     def __post_init__(self) -> None:
         if not self.audiences or not self.algorithms or not self.token_types:
             raise ValueError(f"issuer `{self.name}`: audiences, algorithms and token types must not be empty")
+        # INVARIANT: no key of one kind is ever tried with an algorithm of the other (RFC 8725 section 3.1).
+        if (self.keys.origin is KeyOrigin.SECRETS) != (SHARED_SECRET_ALGORITHM in self.algorithms) or (
+            self.keys.origin is KeyOrigin.SECRETS and len(self.algorithms) > 1
+        ):
+            raise ValueError(f"issuer `{self.name}`: shared secrets are for {SHARED_SECRET_ALGORITHM} alone")

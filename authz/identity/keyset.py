@@ -14,6 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from authz.identity.issuer import SHARED_SECRET_ALGORITHM
 from authz.identity.jws import parse_base64url
 from authz.identity.strictjson import StrictJsonError, parse_object
 
@@ -27,6 +28,7 @@ MAX_RSA_BITS = 8_192
 
 _MAX_RSA_EXPONENT = 2**32
 
+_SECRET_ALGORITHMS = frozenset({SHARED_SECRET_ALGORITHM})
 _RSA_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 _CURVES: Mapping[str, tuple[ec.EllipticCurve, str]] = {
     "P-256": (ec.SECP256R1(), "ES256"),
@@ -54,24 +56,40 @@ class VerificationKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SharedSecret:
+    """A secret that issuer and verifier both know. Never out of a JWKS: whoever can read it can sign."""
+
+    kid: str
+    value: bytes = field(repr=False)
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        """What it verifies."""
+        return _SECRET_ALGORITHMS
+
+
+Key = VerificationKey | SharedSecret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeySet:
     """The usable keys of an issuer, at least one. `problems` says which keys were left out, and why.
 
     Two key sets are equal if they verify the same; what was left out is no part of that.
     """
 
-    keys: frozenset[VerificationKey]
+    keys: frozenset[VerificationKey] | frozenset[SharedSecret]
     problems: tuple[str, ...] = field(default=(), compare=False)
-    by_kid: Mapping[str, tuple[VerificationKey, ...]] = field(init=False, repr=False, compare=False)
+    by_kid: Mapping[str, tuple[Key, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        by_kid: dict[str, tuple[VerificationKey, ...]] = {}
+        by_kid: dict[str, tuple[Key, ...]] = {}
         for key in self.keys:
             if key.kid is not None:
                 by_kid[key.kid] = (*by_kid.get(key.kid, ()), key)
         object.__setattr__(self, "by_kid", MappingProxyType(by_kid))
 
-    def candidates(self, kid: str | None) -> tuple[VerificationKey, ...]:
+    def candidates(self, kid: str | None) -> tuple[Key, ...]:
         """The keys that a token with this `kid` could mean; several only if their algorithms differ.
 
         Without a `kid` the set must have no choice; a lone key without a `kid` is meant by every token.
@@ -89,8 +107,8 @@ class _UnusableKeyError(ValueError):
     pass
 
 
-def parse_jwks(text: bytes) -> KeySet:
-    """Parse a JWK set (RFC 7517 section 5).
+def parse_jwks(text: bytes, *, use: str = "sig") -> KeySet:
+    """Parse a JWK set (RFC 7517 section 5). `use` is what its signing keys may say beside `sig`.
 
     Keys that are not for signatures, too weak, private, symmetric or unreadable are left out and reported
     in `KeySet.problems`. Raises `KeySetError` if the text is no key set, if no key is left, or if two keys
@@ -111,7 +129,7 @@ def parse_jwks(text: bytes) -> KeySet:
     problems: list[str] = []
     for position, member in enumerate(members):
         try:
-            key = _parse_key(member)
+            key = _parse_key(member, use)
         except _UnusableKeyError as error:
             problems.append(f"keys[{position}]: {error}")
             continue
@@ -134,7 +152,7 @@ def _check_distinct(key_set: KeySet) -> None:
             claimed |= key.algorithms
 
 
-def _parse_key(member: object) -> VerificationKey:
+def _parse_key(member: object, use: str) -> VerificationKey:
     if not isinstance(member, dict):
         raise _UnusableKeyError("no JSON object")
     kid = member.get("kid")
@@ -142,7 +160,7 @@ def _parse_key(member: object) -> VerificationKey:
         raise _UnusableKeyError("`kid` is no string")
     if isinstance(kid, str) and len(kid) > MAX_KEY_ID_CHARACTERS:
         raise _UnusableKeyError(f"`kid` is longer than {MAX_KEY_ID_CHARACTERS} characters")
-    _check_purpose(member)
+    _check_purpose(member, use)
     public, possible = _public_key(member)
     data = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return VerificationKey(
@@ -153,14 +171,14 @@ def _parse_key(member: object) -> VerificationKey:
     )
 
 
-def _check_purpose(member: dict[str, object]) -> None:
+def _check_purpose(member: dict[str, object], use: str) -> None:
     if member.get("kty") == "oct":
         raise _UnusableKeyError("a symmetric key: whoever can verify with it can sign with it")
     if any(name in member for name in _PRIVATE_MEMBERS):
         # Published, so it is everybody's: what it signs proves nothing.
         raise _UnusableKeyError("a private key: it must be replaced by its issuer")
-    if "use" in member and member["use"] != "sig":
-        raise _UnusableKeyError("`use` is not `sig`")
+    if "use" in member and member["use"] not in ("sig", use):
+        raise _UnusableKeyError(f"`use` is not `{use}`")
     operations = member.get("key_ops")
     if "key_ops" in member and not (isinstance(operations, list) and "verify" in operations):
         raise _UnusableKeyError("`key_ops` has no `verify`")

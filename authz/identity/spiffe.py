@@ -11,7 +11,7 @@ from typing import Self
 MAX_SPIFFE_ID_BYTES = 2_048
 MAX_TRUST_DOMAIN_BYTES = 255
 
-_TRUST_DOMAIN = re.compile(r"[a-z0-9._\-]+\Z", re.ASCII)
+TRUST_DOMAIN_PATTERN = re.compile(r"[a-z0-9._\-]+\Z", re.ASCII)
 _SEGMENT = re.compile(r"[A-Za-z0-9._\-]+\Z", re.ASCII)
 _SCHEME = "spiffe://"
 
@@ -51,7 +51,7 @@ def parse_trust_domain(text: str) -> str:
     """The trust domain, if it is the name of one. Raises `ValueError`."""
     if len(text) > MAX_TRUST_DOMAIN_BYTES:
         raise ValueError(f"the trust domain is longer than {MAX_TRUST_DOMAIN_BYTES} bytes")
-    if not _TRUST_DOMAIN.match(text):
+    if not TRUST_DOMAIN_PATTERN.match(text):
         raise ValueError(
             "the trust domain is empty or has a character outside of lower-case letters, digits, `.`, `-` and `_`"
         )

@@ -1,0 +1,1 @@
+"""Issuers are data: one table for each provider."""
