@@ -93,5 +93,9 @@ class GrpcServer:
         await self._health.enter_graceful_shutdown()
 
     async def stop(self, grace_seconds: float) -> None:
-        """Take no new checks; let those in flight end, within `grace_seconds`."""
+        """Take no new checks; let those in flight end, within `grace_seconds`.
+
+        gRPC cancels a call that arrives in this very moment, before it is in flight; Envoy answers that with 503.
+        That is why the end is announced first, and the clients' health checks are given time to notice.
+        """
         await self._server.stop(grace_seconds)
