@@ -1,13 +1,12 @@
 """The laws of the scope algebra, held against `matches`: row by row, NULLs included."""
 
-import re
 from itertools import pairwise
 
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authz.scopes.canonical import canonical
-from authz.scopes.constraints import OneOf, contains, implies, intersect
+from authz.scopes.constraints import OneOf, between, contains, implies, intersect, one_of
 from authz.scopes.datascope import canonical_json, data_scope
 from authz.scopes.rowfilter import (
     EVERYTHING,
@@ -192,22 +191,22 @@ def test_constraints_intersect_imply_and_unite_exactly(drawn: tuple[object, ...]
         assert follows == all(contains(b, value) for value in a.values)  # type: ignore[arg-type]
 
 
-def _numbers(*constraints_: object) -> set[str]:
-    return set(re.findall(r"-?\d+", repr(constraints_)))
+_small = st.integers(-4, 8)
+_counted = st.one_of(
+    st.lists(_small, min_size=1, max_size=4).map(one_of),
+    st.tuples(_small, st.integers(0, 4)).map(
+        lambda ends: between(ValueType.INTEGER, low=ends[0], high=ends[0] + ends[1])
+    ),
+    _small.map(lambda low: between(ValueType.INTEGER, low=low)),
+    _small.map(lambda high: between(ValueType.INTEGER, high=high)),
+)
+"""Without bounds at the ends of 64 bits: those are not taken for no bound, the warehouse may know larger numbers."""
 
 
 @EXAMPLES
-@given(constraints(ValueType.INTEGER), constraints(ValueType.INTEGER))
+@given(_counted, _counted)
 def test_implies_is_complete_for_integers_that_can_be_counted(a: object, b: object) -> None:
-    """A short range follows from a list of all its values.
-
-    A bound at the end of 64 bits is not taken for no bound: the warehouse may know larger numbers.
-    """
-    assume(
-        a is not None
-        and b is not None
-        and not {"9223372036854775807", "-9223372036854775808"} & _numbers(a, b)
-    )
+    """A short range follows from a list of all its values."""
     everywhere: list[Value] = [*range(-10, 15), -(2**63), 2**63 - 1]
     expected = all(contains(b, value) for value in everywhere if contains(a, value))  # type: ignore[arg-type]
     assert implies(a, b) == expected  # type: ignore[arg-type]
