@@ -24,6 +24,7 @@ def lint(policy: PolicySet, now: float | None = None) -> tuple[Problem, ...]:
     """All warnings about a policy, in the order of its files. Without `now` (seconds since the epoch) nothing is expired."""
     found = [
         *_unused(policy),
+        *_edge(policy),
         *(problem for issuer in policy.issuers for problem in _issuer(policy, issuer)),
         *(problem for warehouse in policy.warehouses.values() for problem in _warehouse(policy, warehouse)),
         *(problem for grant in policy.grants for problem in _grant(policy, grant, now)),
@@ -77,6 +78,17 @@ def _unused(policy: PolicySet) -> Iterator[Problem]:
                 yield _warning(
                     "unused", policy.places[f"{section}.{name}"], f"`{name}` is used by no warehouse"
                 )
+
+
+def _edge(policy: PolicySet) -> Iterator[Problem]:
+    takers = [name for name, warehouse in policy.warehouses.items() if warehouse.accepts.trusts]
+    if "edge" in policy.places and policy.edge.client_ca is None and takers:
+        yield _warning(
+            "no_client_ca",
+            policy.places["edge"],
+            f"`client_ca` is missing, and {listed(takers)} take client certificates",
+            "Envoy asks nobody for one, so nobody has one to show",
+        )
 
 
 def _issuer(policy: PolicySet, name: str) -> Iterator[Problem]:

@@ -133,4 +133,6 @@ def _places(context: Context, draft: Draft) -> dict[str, Place]:
         for section, parts in sections
         for name in parts
     }
-    return {**places, "edge": context.report.place(("edge",)), "": context.report.place(())}
+    if "edge" in context.report.root:
+        places["edge"] = context.report.place(("edge",))
+    return places

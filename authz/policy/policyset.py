@@ -188,7 +188,7 @@ class PolicySet:
     routes: "RouteTable"
     index: "RuleIndex"
     places: Mapping[str, Place] = field(default_factory=dict)
-    """Where issuers, client certificates, dimensions and the edge section stand (`issuers.okta`, `edge`)."""
+    """Where issuers, client certificates, dimensions and the edge section stand (`issuers.okta`; `edge` if it is written)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """Pydantic's findings in our words: what was got, what is expected, what to do about it."""
 
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Mapping
 from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -12,6 +11,7 @@ from authz.policy.fields import DIMENSION_PATTERN, NAME_PATTERN, RULE_ID_PATTERN
 from authz.policy.problems import did_you_mean, listed
 from authz.policy.report import Path, Report
 from authz.policy.sections.units import WrongError, shown
+from authz.policy.shapehelp import WRONG_TYPES, empty_help, lowered, missing_help
 from authz.policy.yamlvalues import YamlList, YamlMap
 
 _NAMES = {
@@ -67,13 +67,13 @@ _Words = tuple[str, str, str | None]
 
 def _words(found: ErrorDetails, path: Path) -> _Words:
     kind, raw, context = found["type"], found["input"], found.get("ctx", {})
-    if kind in _WRONG_TYPES:
-        expected, help_of = _WRONG_TYPES[kind]
+    if kind in WRONG_TYPES:
+        expected, help_of = WRONG_TYPES[kind]
         return "wrong_type", f"got {shown(raw)}, expected {expected}", help_of(path, raw)
     match kind:
         case "missing":
             name = str(found["loc"][-1])
-            return "missing", f"`{name}` is missing", _missing_help(path, name)
+            return "missing", f"`{name}` is missing", missing_help(path, name)
         case "extra_forbidden":
             return _unknown_key(found)
         case "value_error":
@@ -93,10 +93,10 @@ def _bad_value(kind: str, raw: Any, context: Mapping[str, Any], path: Path) -> _
             return "value", f"got {shown(raw)}, expected at most {context['le']}", None
         case "string_pattern_mismatch":
             expected = _NAMES.get(context["pattern"], f"text like {context['pattern']}")
-            return "value", f"got {shown(raw)}, expected {expected}", _lowered(raw, context["pattern"])
+            return "value", f"got {shown(raw)}, expected {expected}", lowered(raw, context["pattern"])
         case "string_too_short" | "too_short":
             what = "list" if isinstance(raw, list) else "mapping" if isinstance(raw, dict) else "text"
-            return "empty", f"the {what} is empty", _empty_help(path)
+            return "empty", f"the {what} is empty", empty_help(path)
         case "string_too_long":
             return "value", f"got {shown(raw)}, at most {context['max_length']} characters are allowed", None
         case _:
@@ -108,80 +108,6 @@ def _unforeseen(found: ErrorDetails) -> _Words:
     return "value", f"got {shown(found['input'])}: {said[:1].lower()}{said[1:]}", None
 
 
-def _missing_help(path: Path, name: str) -> str | None:
-    match path, name:
-        case (), "version":
-            return "write `version: 1`"
-        case ("grants", int()), "scope":
-            return "a grant names every dimension, with values or with the word `all`"
-        case ("grants", int()), "on":
-            return "name the warehouses, or write `on: all`"
-        case (_, int()), "id":
-            return "give the rule a name; answers and the audit trail show it"
-        case ("issuers", str()), "audiences":
-            return "name the `aud` of the tokens that are meant for the warehouses"
-        case _:
-            return None
-
-
-def _text_help(_: Path, raw: Any) -> str | None:
-    if isinstance(raw, bool):
-        return f"quote it: `'{str(raw).lower()}'`"
-    if isinstance(raw, int | float | Decimal):
-        return f"quote it: `'{raw}'`"
-    if isinstance(raw, list) and len(raw) == 1 and isinstance(raw[0], str):
-        return f"write `{raw[0]}` without brackets"
-    return None
-
-
-def _list_help(_: Path, raw: Any) -> str | None:
-    if isinstance(raw, str) and "," in raw:
-        return f"write `[{', '.join(part.strip() for part in raw.split(','))}]`"
-    if isinstance(raw, str | int | Decimal) and not isinstance(raw, bool):
-        return f"write `[{raw}]`"
-    if raw is None:
-        return "leave the key out"
-    return "write its items as a list" if isinstance(raw, dict) else None
-
-
-def _mapping_help(path: Path, raw: Any) -> str | None:
-    if raw is None:
-        return "leave the key out"
-    if path[:1] == ("dimensions",) and len(path) == 2 and isinstance(raw, str):
-        return f"write `{path[1]}: {{type: {raw}}}`"
-    if path[-1:] == ("routes",) or path[-2:-1] == ("routes",):
-        return f"write `{{prefix: {raw}}}`" if isinstance(raw, str) else None
-    if path[-1:] == ("cache",) and isinstance(raw, str):
-        return f"write `{{ttl: {raw}}}`"
-    if path[-1:] == ("limits",) and isinstance(raw, str):
-        return f"write `{{per_principal: {raw}}}`"
-    if isinstance(raw, list) and len(path) == 1:
-        return "give each item a name and write a mapping"
-    return None
-
-
-def _boolean_help(_: Path, raw: Any) -> str | None:
-    if isinstance(raw, str) and raw.lower() in {"yes", "on", "y"}:
-        return "YAML 1.2 writes `true`"
-    if isinstance(raw, str) and raw.lower() in {"no", "off", "n"}:
-        return "YAML 1.2 writes `false`"
-    return None
-
-
-def _no_help(_: Path, __: Any) -> None:
-    return None
-
-
-_WRONG_TYPES: Mapping[str, tuple[str, Callable[[Path, Any], str | None]]] = {
-    "string_type": ("text", _text_help),
-    "list_type": ("a list", _list_help),
-    "dict_type": ("a mapping", _mapping_help),
-    "model_type": ("a mapping", _mapping_help),
-    "bool_type": ("`true` or `false`", _boolean_help),
-    "int_type": ("a whole number", _no_help),
-}
-
-
 def _choice(raw: Any, expected: str, path: Path) -> tuple[str, str, str | None]:
     words = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
     if path == ("version",):
@@ -191,31 +117,6 @@ def _choice(raw: Any, expected: str, path: Path) -> tuple[str, str, str | None]:
     near = did_you_mean(raw, words) if isinstance(raw, str) else None
     help_text = near if near is not None and near.startswith("did") else None
     return "value", f"got {shown(raw)}, expected one of {listed(words)}", help_text
-
-
-def _lowered(raw: Any, pattern: str) -> str | None:
-    if pattern == RULE_ID_PATTERN or not isinstance(raw, str):
-        return None
-    better = raw.lower().replace(" ", "_").replace(".", "_")
-    if pattern == DIMENSION_PATTERN:
-        better = better.replace("-", "_")
-    return (
-        f"did you mean `{better}`?" if better != raw and better.isascii() and better[:1].isalpha() else None
-    )
-
-
-def _empty_help(path: Path) -> str | None:
-    match path[-1:]:
-        case ("on",):
-            return "a rule for no warehouse does nothing: name some, or write `all`"
-        case ("audiences",):
-            return "a token that is meant for nobody in particular must not be taken"
-        case ("columns",):
-            return "without a dimension nobody's rows can be told from anybody else's"
-        case ("issuers" | "certificates" | "hosts" | "clear" | "hide",):
-            return "leave the key out"
-        case _:
-            return None
 
 
 def _unknown_key(found: ErrorDetails) -> tuple[str, str, str | None]:

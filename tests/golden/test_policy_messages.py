@@ -18,3 +18,13 @@ def test_every_mistake_is_found(name: str) -> None:
     said = messages(text_of(name))
     assert said != ["no problem"]
     assert all(message.startswith("p.yaml:") for message in said)
+
+
+def test_no_message_repeats_a_password() -> None:
+    """Messages go to terminals, to logs and to the build's page."""
+    for name in MISTAKES:
+        assert ("secret" in text_of(name)) is (
+            name
+            in {"an issuer with credentials", "an upstream with credentials", "credentials without scheme"}
+        )
+        assert "secret" not in "".join(messages(text_of(name)))

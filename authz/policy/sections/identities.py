@@ -162,6 +162,11 @@ def _check_url(context: Context, path: Path, url: str, part: IssuerPart, *, disc
     """OpenID Connect Discovery section 4: the issuer is a URL without query and fragment."""
     add = context.report.add
     instead = "; or say where its keys are, with `jwks_url` or `jwks_file`" if discovery else ""
+    authority = url.removeprefix("https://").removeprefix("http://").partition("/")[0]
+    if "@" in authority:
+        # The text is not repeated: what stands before the `@` is a password.
+        add("credentials", path, "the URL carries credentials", "a key set is public; leave them out")
+        return
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -170,9 +175,6 @@ def _check_url(context: Context, path: Path, url: str, part: IssuerPart, *, disc
         return
     if parts.scheme not in {"https", "http"} or not host:
         add("value", path, f"got `{url}`, expected a URL to fetch keys from", f"write `https://…`{instead}")
-    elif "@" in parts.netloc:
-        # The text is not repeated: what stands before the `@` is a password.
-        add("credentials", path, "the URL carries credentials", "a key set is public; leave them out")
     elif parts.fragment or (discovery and parts.query):
         add("value", path, f"got `{url}`, expected a URL without {'fragment' if parts.fragment else 'query'}")
     elif parts.scheme == "http" and not part.allow_http:

@@ -112,13 +112,7 @@ def _check_upstream(context: Context, path: Path, text: Any) -> None:
         return
     add = context.report.add
     expected = "expected `http://host:port` or `https://host:port`"
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        add("value", path, f"got `{text}`, {expected}")
-        return
-    if "@" in parts.netloc:
+    if "@" in text:
         # The text is not repeated: what stands before the `@` is a password.
         add(
             "credentials",
@@ -126,7 +120,14 @@ def _check_upstream(context: Context, path: Path, text: Any) -> None:
             "the URL carries credentials",
             "put them into a file, named by `upstream_api_key_file`",
         )
-    elif parts.scheme not in {"http", "https"}:
+        return
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        add("value", path, f"got `{text}`, {expected}")
+        return
+    if parts.scheme not in {"http", "https"}:
         hint = f"write `http://{text}`" if re.match(r"[A-Za-z0-9.\-]+(?::[0-9]+)?\Z", text) else None
         add("value", path, f"got `{text}`, {expected}", hint)
     elif parts.path not in {"", "/"} or parts.query or parts.fragment:

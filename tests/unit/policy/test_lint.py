@@ -114,6 +114,13 @@ def test_a_label_that_none_of_its_warehouses_has() -> None:
     assert codes(other, given, (SCOPE, f"{SCOPE}, hide: [money]")) == ["label_not_there"]
 
 
+def test_client_certificates_that_envoy_does_not_ask_for() -> None:
+    """Said only of an edge that the policy describes."""
+    edge = ("restrictions:\n", "edge: {listen: '0.0.0.0:8443'}\nrestrictions:\n")
+    assert codes(edge) == ["no_client_ca"]
+    assert codes(edge, ("{listen:", "{client_ca: ca.pem, listen:")) == []
+
+
 def test_conditions_that_read_the_request_behind_a_cache() -> None:
     """Each request is decided anew, although answers are shared."""
     when = ("'\"contractors\" in principal.groups'", "'request.method == \"GET\"'")
