@@ -17,6 +17,8 @@ from authz.scopes.constraints import OneOf
 LONG_CACHE_SECONDS = 3_600
 """Beyond it, a cached answer is called long."""
 
+_WORDS_OF_ISSUERS = ("principal.groups", "principal.subject", "principal.claims")
+
 Rule = Grant | Restriction | DenyRule
 
 
@@ -135,6 +137,14 @@ def _warehouse(policy: PolicySet, warehouse: Warehouse) -> Iterator[Problem]:
 def _grant(policy: PolicySet, grant: Grant, now: float | None) -> Iterator[Problem]:
     if now is not None and grant.valid_until is not None and grant.valid_until <= now:
         yield _warning("expired", grant.place, f"grant `{grant.id}` has ended", "remove it", ".valid.until")
+    if len(policy.issuers) > 1 and grant.to.issuers is None and _reads_words_of_issuers(grant):
+        yield _warning(
+            "whose_words",
+            grant.place,
+            "the condition reads what a token says, whichever of several issuers says it",
+            "add `to: {issuers: […]}`, or compare `principal.issuer`, too: each issuer names people as it likes",
+            ".when",
+        )
     for name in sorted(grant.on):
         reason = _never_asked(grant, policy.warehouses[name])
         if reason is not None:
@@ -152,6 +162,13 @@ def _grant(policy: PolicySet, grant: Grant, now: float | None) -> Iterator[Probl
             "nobody is in any group, so nobody has this grant",
             ".to.groups",
         )
+
+
+def _reads_words_of_issuers(grant: Grant) -> bool:
+    """Whether a condition reads words that only mean something together with the issuer, and not the issuer."""
+    if grant.when is None or "principal.issuer" in grant.when.reads:
+        return False
+    return any(name.startswith(_WORDS_OF_ISSUERS) for name in grant.when.reads)
 
 
 def _never_asked(rule: Grant, warehouse: Warehouse) -> str | None:

@@ -114,6 +114,21 @@ def test_a_label_that_none_of_its_warehouses_has() -> None:
     assert codes(other, given, (SCOPE, f"{SCOPE}, hide: [money]")) == ["label_not_there"]
 
 
+def test_a_condition_on_the_words_of_any_issuer() -> None:
+    """`admins` of one issuer are not those of another; with one issuer alone, or with the issuer named, it is clear."""
+    two = (
+        "issuers:\n",
+        "issuers:\n  corp: {issuer: https://corp.example, audiences: [x], groups_claim: g}\n",
+    )
+    to = "to: {groups: [analysts-emea]}"
+    when = (to, "when: '\"admins\" in principal.groups'")
+    assert codes(two, when) == ["whose_words"]
+    assert codes(when) == []
+    assert codes(two, (to, "to: {issuers: [okta]}, when: '\"admins\" in principal.groups'")) == []
+    both = '\'principal.issuer == "okta" && "admins" in principal.groups\''
+    assert codes(two, (to, f"when: {both}")) == []
+
+
 def test_client_certificates_that_envoy_does_not_ask_for() -> None:
     """Said only of an edge that the policy describes."""
     edge = ("restrictions:\n", "edge: {listen: '0.0.0.0:8443'}\nrestrictions:\n")
