@@ -7,6 +7,7 @@ any key usage and any subject alternative name (measured with 50.0): those are c
 import base64
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
@@ -34,6 +35,8 @@ UNREADABLE = (
 
 The warning is for encodings that it will refuse one day, and is raised where warnings are errors.
 """
+
+_REMEMBERED_DIGESTS = 1_024
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
@@ -66,18 +69,17 @@ class PeerCertificate:
 
 def parse_peer_certificate(pem: str) -> PeerCertificate:
     """Parse exactly one PEM certificate. Raises `Denied(certificate_malformed)`."""
-    if len(pem) > MAX_PEER_PEM_CHARACTERS:
-        raise _malformed(f"got {len(pem)} characters, expected at most {MAX_PEER_PEM_CHARACTERS}")
+    der = _der(pem)
     try:
-        blocks = parse_certificate_blocks(pem)
-    except PemError as error:
-        raise _malformed(str(error)) from None
-    if len(blocks) != 1:
-        raise _malformed(f"got {len(blocks)} certificates, expected one")
-    try:
-        return _read(load_certificate(blocks[0]), blocks[0])
+        return _read(load_certificate(der), der)
     except UNREADABLE:
         raise _malformed("the certificate cannot be read") from None
+
+
+@lru_cache(_REMEMBERED_DIGESTS)
+def peer_digest(pem: str) -> bytes:
+    """SHA-256 of the DER form: the same for every text of one certificate. Raises `Denied(certificate_malformed)`."""
+    return hashlib.sha256(_der(pem)).digest()
 
 
 def load_certificate(der: bytes) -> x509.Certificate:
@@ -117,6 +119,18 @@ def key_weakness(key: object) -> str:
             return ""
         case _:
             return "a key that is neither RSA, P-256, P-384, P-521 nor Ed25519"
+
+
+def _der(pem: str) -> bytes:
+    if len(pem) > MAX_PEER_PEM_CHARACTERS:
+        raise _malformed(f"got {len(pem)} characters, expected at most {MAX_PEER_PEM_CHARACTERS}")
+    try:
+        blocks = parse_certificate_blocks(pem)
+    except PemError as error:
+        raise _malformed(str(error)) from None
+    if len(blocks) != 1:
+        raise _malformed(f"got {len(blocks)} certificates, expected one")
+    return blocks[0]
 
 
 def _malformed(detail: str) -> Denied:
