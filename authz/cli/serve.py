@@ -32,7 +32,11 @@ def _audit_target(_: click.Context, __: click.Parameter, value: str) -> Path | A
 
 @click.command(
     # `SCOPEGATE_POLICY`, not `SCOPEGATE_SERVE_POLICY`.
-    context_settings={"auto_envvar_prefix": ENVIRONMENT_PREFIX, "show_default": True}
+    context_settings={
+        "auto_envvar_prefix": ENVIRONMENT_PREFIX,
+        "show_default": True,
+        "help_option_names": ["-h", "--help"],
+    }
 )
 @click.option(
     "--policy",
