@@ -39,6 +39,10 @@ def offline_identity(
         if name not in policy.issuers:
             known = ", ".join(f"`{each}`" for each in policy.issuers) or "none"
             raise CannotAskError(f"--jwks: the policy has no issuer `{name}`; it has {known}")
+        if policy.issuers[name].keys.origin is KeyOrigin.SECRETS:
+            raise CannotAskError(
+                f"--jwks: issuer `{name}` signs with secrets, which the policy names files of"
+            )
     has_facts = stated.has_token or stated.has_certificate
     has_credentials = token is not None or certificate_file is not None
     if has_facts and has_credentials:
@@ -79,12 +83,14 @@ class _Verification:
                 # Not an answer: the server may well have them.
                 why = self._problems.get(denied.issuer or "", "; ".join(self._problems.values()))
                 raise CannotAskError(f"{denied.detail}: {why}") from None
+            if denied.reason is Reason.INTROSPECTION_UNAVAILABLE:
+                raise CannotAskError(f"{denied.detail}: only the server asks; state the facts instead") from None
             raise
 
     def _key_sets(self) -> dict[str, KeySet]:
         found: dict[str, KeySet] = {}
         for name, issuer in self._issuers.items():
-            if issuer.keys.origin is not KeyOrigin.FILE:
+            if not issuer.keys.is_local:
                 self._problems[name] = f"they are fetched by the server; give them with --jwks {name}=FILE"
                 continue
             try:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from authz.identity.issuer import KeyOrigin
 from authz.keysources.files import SourceFileError, load_key_set, load_trust_bundle
 from authz.policy.lint import lint
 from authz.policy.parse import parse_policy
@@ -64,7 +63,7 @@ def _obstacles(policy: PolicySet) -> Iterator[Problem]:
 def _files(policy: PolicySet) -> Iterator[Problem]:
     """The files that Scopegate itself reads. Envoy's may be on another machine."""
     for issuer in policy.issuers.values():
-        if issuer.keys.origin is KeyOrigin.FILE:
+        if issuer.keys.is_local:
             place = policy.places[f"issuers.{issuer.name}"]
             try:
                 keys = load_key_set(issuer)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from authz.identity.introspectionrules import Introspection
 from authz.identity.profile import GENERIC, TokenProfile
 
 ASYMMETRIC_ALGORITHMS = (
@@ -57,6 +58,11 @@ class KeyLocation:
     """With `KeyOrigin.SECRETS`: key id and file of each secret."""
 
     @property
+    def is_local(self) -> bool:
+        """Whether keys come from files and not from the network."""
+        return self.origin in {KeyOrigin.FILE, KeyOrigin.SECRETS}
+
+    @property
     def files(self) -> tuple[str, ...]:
         """The files that keys come from."""
         if self.origin is KeyOrigin.FILE:
@@ -84,6 +90,8 @@ class Issuer:
     max_token_bytes: int = DEFAULT_MAX_TOKEN_BYTES
     max_groups: int = 1_000
     profile: TokenProfile = field(default=GENERIC)
+    introspection: Introspection | None = None
+    """Where to ask about tokens that are no JWT; without it they are refused."""
 
     def __post_init__(self) -> None:
         if not self.audiences or not self.algorithms or not self.token_types:

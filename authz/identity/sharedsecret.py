@@ -2,7 +2,7 @@
 
 import re
 
-from authz.identity.keyset import KeySet, KeySetError, SharedSecret
+from authz.identity.keyset import KeySetError, SharedSecret
 
 MIN_SECRET_BYTES = 32
 """RFC 7518 section 3.2: HS256 needs a key of 256 bits or more."""
@@ -25,10 +25,3 @@ def parse_shared_secret(kid: str, data: bytes) -> SharedSecret:
     if len(set(value)) < MIN_SECRET_BYTES // 4:
         raise KeySetError("the secret repeats itself; use the one that was generated")
     return SharedSecret(kid=kid, value=value)
-
-
-def secret_key_set(secrets: list[SharedSecret]) -> KeySet:
-    """The secrets of an issuer. Raises `KeySetError` if there is none."""
-    if not secrets:
-        raise KeySetError("no secret")
-    return KeySet(keys=frozenset(secrets))

@@ -55,7 +55,7 @@ class RemoteKeys:
         # What the issuer does not name any more is forgotten.
         self._last = {url: last for url, last in self._last.items() if url in {document_url, uri}}
         try:
-            return parse_jwks(keys.body), keys.max_age
+            return parse_jwks(keys.body, use=self.issuer.keys.key_use), keys.max_age
         except KeySetError as error:
             raise FetchError(f"key set of issuer `{self.issuer.name}`: {error}") from None
 

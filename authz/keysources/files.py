@@ -1,11 +1,14 @@
 """Key sets and trust bundles from files."""
 
+import os
+import stat
 from pathlib import Path
 
 from authz.identity.certificates import TrustBundle, TrustBundleError, parse_trust_bundle
-from authz.identity.issuer import Issuer
-from authz.identity.keyset import MAX_KEY_SET_BYTES, KeySet, KeySetError, parse_jwks
+from authz.identity.issuer import Issuer, KeyOrigin
+from authz.identity.keyset import MAX_KEY_SET_BYTES, KeySet, KeySetError, SharedSecret, parse_jwks
 from authz.identity.pem import MAX_BUNDLE_BYTES
+from authz.identity.sharedsecret import MAX_SECRET_BYTES, parse_shared_secret
 from authz.identity.trust import CertificateTrust
 
 
@@ -14,10 +17,21 @@ class SourceFileError(Exception):
 
 
 def load_key_set(issuer: Issuer) -> KeySet:
-    """The key set in the issuer's JWKS file. Raises `SourceFileError`."""
-    place = issuer.keys.place
+    """The key set in the issuer's JWKS file, or the secrets in its files. Raises `SourceFileError`."""
+    keys = issuer.keys
+    if keys.origin is KeyOrigin.SECRETS:
+        return KeySet(keys=frozenset(load_secret(kid, place) for kid, place in keys.secrets))
+    place = keys.place
     try:
-        return parse_jwks(_load(place, MAX_KEY_SET_BYTES))
+        return parse_jwks(_load(place, MAX_KEY_SET_BYTES), use=keys.key_use)
+    except KeySetError as error:
+        raise SourceFileError(f"{place}: {error}") from None
+
+
+def load_secret(kid: str, place: str) -> SharedSecret:
+    """The secret in a file that not everybody may read. Raises `SourceFileError`, which never quotes it."""
+    try:
+        return parse_shared_secret(kid, _load(place, MAX_SECRET_BYTES + 2, private=True))
     except KeySetError as error:
         raise SourceFileError(f"{place}: {error}") from None
 
@@ -32,7 +46,7 @@ def load_trust_bundle(trust: CertificateTrust) -> TrustBundle:
         raise SourceFileError(str(error)) from None
 
 
-def _load(place: str, limit: int) -> bytes:
+def _load(place: str, limit: int, *, private: bool = False) -> bytes:
     path = Path(place)
     try:
         # A pipe or a device could block for ever, or never end.
@@ -40,6 +54,11 @@ def _load(place: str, limit: int) -> bytes:
             what = "is not a regular file" if path.exists() else "does not exist"
             raise SourceFileError(f"{place}: {what}")
         with path.open("rb") as file:
+            # Of the file that is open: another one may have taken its name.
+            if private and os.fstat(file.fileno()).st_mode & stat.S_IRWXO:
+                raise SourceFileError(
+                    f"{place}: open to everybody on this machine; take that away (`chmod o=`)"
+                )
             data = file.read(limit + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
