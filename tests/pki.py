@@ -131,15 +131,64 @@ class Authority:
         *,
         not_before: float = NOW - 86_400,
         not_after: float = NOW + 10 * 86_400,
+        private: PrivateKey | None = None,
+        path_length: int | None = 0,
+        extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
     ) -> "Authority":
         """A certificate authority below this one."""
-        made = ec.generate_private_key(ec.SECP256R1())
-        builder = _ca_builder(name, self.certificate.subject, made, not_before, not_after, path_length=0)
+        made = private or ec.generate_private_key(ec.SECP256R1())
+        builder = _ca_builder(
+            name, self.certificate.subject, made, not_before, not_after, path_length=path_length
+        )
         builder = builder.add_extension(self._key_identifier(), critical=False)
+        for extension, critical in extra:
+            builder = builder.add_extension(extension, critical)
         return Authority(builder.sign(self.private, _digest(self.private)), made)
+
+    def crl(
+        self,
+        *revoked: x509.Certificate | int,
+        this_update: float = NOW - 3600,
+        next_update: float = NOW + 86_400,
+        number: int | None = 1,
+        digest: hashes.HashAlgorithm | None = None,
+        private: PrivateKey | None = None,
+        extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
+        entry_extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
+    ) -> x509.CertificateRevocationList:
+        """A revocation list of this authority, naming certificates or serial numbers. `private` signs in its place."""
+        builder = (
+            x509.CertificateRevocationListBuilder(revoked_certificates=[])
+            .issuer_name(self.certificate.subject)
+            .last_update(moment(this_update))
+            .next_update(moment(next_update))
+            .add_extension(self._key_identifier(), critical=False)
+        )
+        if number is not None:
+            builder = builder.add_extension(x509.CRLNumber(number), critical=False)
+        for extension, critical in extra:
+            builder = builder.add_extension(extension, critical)
+        for each in revoked:
+            entry = (
+                x509.RevokedCertificateBuilder()
+                .serial_number(each if isinstance(each, int) else each.serial_number)
+                .revocation_date(moment(this_update))
+            )
+            for extension, critical in entry_extra:
+                entry = entry.add_extension(extension, critical)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(private or self.private, digest or _digest(self.private))
 
     def _key_identifier(self) -> x509.AuthorityKeyIdentifier:
         return x509.AuthorityKeyIdentifier.from_issuer_public_key(self.private.public_key())
+
+
+def crl_pem(*lists: x509.CertificateRevocationList) -> bytes:
+    return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in lists)
+
+
+def crl_der(made: x509.CertificateRevocationList) -> bytes:
+    return made.public_bytes(serialization.Encoding.DER)
 
 
 def make_authority(

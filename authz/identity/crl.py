@@ -133,7 +133,7 @@ def _blocks(place: str, data: bytes) -> tuple[bytes, ...]:
     if data[:1] == b"\x30":
         return (data,)
     try:
-        blocks = parse_blocks(data.decode("ascii"), _PEM_LABEL, comments=True)
+        blocks = parse_blocks(data.decode("ascii"), _PEM_LABEL, "revocation list", comments=True)
     except UnicodeDecodeError:
         raise CrlError(f"{place}: neither PEM nor DER") from None
     except PemError as error:

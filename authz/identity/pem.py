@@ -17,16 +17,16 @@ class PemError(ValueError):
 
 def parse_certificate_blocks(text: str, *, comments: bool = False) -> tuple[bytes, ...]:
     """The DER bytes of every certificate block, in order; see `parse_blocks`."""
-    return parse_blocks(text, "CERTIFICATE", comments=comments)
+    return parse_blocks(text, "CERTIFICATE", "certificate", comments=comments)
 
 
-def parse_blocks(text: str, label: str, *, comments: bool = False) -> tuple[bytes, ...]:
-    """The DER bytes of every block with this label, in order.
+def parse_blocks(text: str, label: str, kind: str, *, comments: bool = False) -> tuple[bytes, ...]:
+    """The DER bytes of every block with this label, in order; `kind` is what messages call it.
 
     Blank lines may stand between the blocks and, with `comments`, lines that begin with `#`. Anything else raises
     `PemError`: a reader that skips what it does not know would trust half a bundle and never say so.
     """
-    begin, end, kind = f"-----BEGIN {label}-----", f"-----END {label}-----", label.lower()
+    begin, end = f"-----BEGIN {label}-----", f"-----END {label}-----"
     blocks: list[bytes] = []
     body: list[str] | None = None
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
