@@ -4,6 +4,7 @@ What nobody can say is no "not revoked": without a fresh list of the authority t
 the answer is a denial.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -24,32 +25,46 @@ def check_revocation(
     or stale. The client's own authority must have one; with `CrlCheck.CHAIN`, each authority below the root, too.
     A list that is not needed is looked at where there is one. A stale list still revokes what it names.
     """
-    known_until = float("inf")
-    for place, (certificate, issuer) in enumerate(pairwise(chain)):
-        key = authority_key(issuer)
-        of_issuer = [each for each in lists if each.authority == key]
-        ours = [each for each in of_issuer if each.covers(certificate, is_authority=place > 0)]
-        for each in ours:
-            if certificate.serial_number in each.serials:
-                what = "the certificate" if place == 0 else "an authority of the chain"
-                raise Denied(Reason.CERTIFICATE_REVOKED, f"{what} is revoked by {each.place}")
-        if place > 0 and depth is CrlCheck.LEAF:
-            continue
-        fresh = [each.next_update for each in ours if not each.is_stale(now)]
+    links = [
+        _Link(place, certificate, issuer, lists)
+        for place, (certificate, issuer) in enumerate(pairwise(chain))
+    ]
+    for link in links:
+        for made in link.ours:
+            if link.certificate.serial_number in made.serials:
+                what = "the certificate" if link.place == 0 else "an authority of the chain"
+                raise Denied(Reason.CERTIFICATE_REVOKED, f"{what} is revoked by {made.place}")
+    known_until = math.inf
+    for link in links if depth is CrlCheck.CHAIN else links[:1]:
+        fresh = [made.next_update for made in link.ours if not made.is_stale(now)]
         if not fresh:
-            raise _unknown(issuer, of_issuer, ours, now)
+            raise Denied(Reason.CERTIFICATE_REVOCATION_UNKNOWN, link.gap(now))
         known_until = min(known_until, max(fresh))
     return known_until
 
 
-def _unknown(
-    issuer: x509.Certificate, of_issuer: Sequence[RevocationList], ours: Sequence[RevocationList], now: float
-) -> Denied:
-    if ours:
-        latest = max(ours, key=lambda each: each.next_update)
-        detail = f"{latest.place}: stale for {now - latest.next_update:.0f} s"
-    elif of_issuer:
-        detail = f"{of_issuer[0].place}: the list is for other certificates of `{shown_name(issuer.subject)}`"
-    else:
-        detail = f"no list of `{shown_name(issuer.subject)}` in `crls` (which takes lists of configured authorities only)"
-    return Denied(Reason.CERTIFICATE_REVOCATION_UNKNOWN, detail)
+class _Link:
+    """A certificate of a chain (the client's is at place 0), its issuer, and the lists that would name it."""
+
+    def __init__(
+        self,
+        place: int,
+        certificate: x509.Certificate,
+        issuer: x509.Certificate,
+        lists: Iterable[RevocationList],
+    ) -> None:
+        self.place = place
+        self.certificate = certificate
+        self._issuer = shown_name(issuer.subject)
+        key = authority_key(issuer)
+        self._of_issuer = [made for made in lists if made.authority == key]
+        self.ours = [made for made in self._of_issuer if made.covers(certificate, is_authority=place > 0)]
+
+    def gap(self, now: float) -> str:
+        """Why none of the lists says whether the certificate is revoked."""
+        if self.ours:
+            latest = max(self.ours, key=lambda made: made.next_update)
+            return f"{latest.place}: stale for {now - latest.next_update:.0f} s"
+        if self._of_issuer:
+            return f"{self._of_issuer[0].place}: the list is for other certificates of `{self._issuer}`"
+        return f"no list of `{self._issuer}` in `crls` (a list is taken of configured authorities only)"
