@@ -1,6 +1,8 @@
 """`scopegate envoy`: Envoy's configuration from a policy."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,8 @@ from typing import Any
 import click
 
 from authz.config.load import load_policy
+from authz.edge.deployment import Deployment
+from authz.edge.globallimits import service_configuration
 from authz.edge.messages import EdgeError
 from authz.edge.render import Format, render_envoy
 from authz.policy.policyset import EdgeSettings
@@ -53,7 +57,24 @@ def envoy() -> None:
 )
 @click.option("--admin", metavar="ADDRESS", help="In place of `edge.admin`.")
 @click.option("--cache-directory", metavar="DIRECTORY", help="In place of `edge.cache_directory`.")
-def render(policy: Path, output: Path | None, text_format: str, **overrides: Any) -> None:
+@click.option(
+    "--http",
+    metavar="ADDRESS",
+    help="Where Envoy's own /metrics, /readyz and /healthz are; for operators, never for clients.",
+)
+@click.option(
+    "--limit-service",
+    metavar="ADDRESS",
+    help="A rate limit service that counts for all Envoys together: host:port. See `scopegate envoy limits`.",
+)
+def render(
+    policy: Path,
+    output: Path | None,
+    text_format: str,
+    http: str | None,
+    limit_service: str | None,
+    **overrides: Any,
+) -> None:
     """Print the configuration for a policy.
 
     It holds everything that Envoy must do for Scopegate's decisions to hold. Paths in it are those of the machine
@@ -61,9 +82,46 @@ def render(policy: Path, output: Path | None, text_format: str, **overrides: Any
 
     Exit status: 0 written, 1 the policy has a problem, 2 it could not be asked.
     """
-    try:
+    with _problems_told(policy):
         loaded = load_policy(policy)
-        text = render_envoy(loaded, _replaced(loaded.edge, overrides), Format(text_format))
+        text = render_envoy(
+            loaded,
+            _replaced(loaded.edge, overrides),
+            Format(text_format),
+            Deployment(http=http, limit_service=limit_service),
+        )
+    _write(text, output)
+
+
+@envoy.command(short_help="Print the rate limit service's configuration for a policy.")
+@click.option(
+    "--policy",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="The policy: a YAML file, or a directory of them.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; standard output without it.",
+)
+def limits(policy: Path, output: Path | None) -> None:
+    """Print the rate limit service's configuration for a policy.
+
+    The service is the one of the Envoy project (envoyproxy/ratelimit); the limits are the policy's `limits`.
+
+    Exit status: 0 written, 1 the policy has a problem, 2 it could not be written.
+    """
+    with _problems_told(policy):
+        text = service_configuration(load_policy(policy))
+    _write(text, output)
+
+
+@contextmanager
+def _problems_told(policy: Path) -> Iterator[None]:
+    try:
+        yield
     except PolicyError as error:
         for problem in error.problems:
             click.echo(problem.text, err=True)
@@ -71,7 +129,6 @@ def render(policy: Path, output: Path | None, text_format: str, **overrides: Any
     except EdgeError as error:
         click.echo(f"{policy}: {error}", err=True)
         sys.exit(1)
-    _write(text, output)
 
 
 def _replaced(edge: EdgeSettings, overrides: dict[str, Any]) -> EdgeSettings:

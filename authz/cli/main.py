@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "schema": "Print the policy's JSON Schema, for editors.",
     "explain": "Show why a request would be allowed or denied.",
     "envoy": "Build Envoy's configuration from a policy.",
+    "drain": "Wait for SIGTERM, then drain the Envoy beside.",
     "demo": "Watch the whole system at work on this machine.",
 }
 """Each stands in `authz/cli/<name>.py` as a click command of that name. The texts are what `--help` lists."""

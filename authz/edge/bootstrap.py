@@ -9,9 +9,12 @@ from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google import protobuf
 
 from authz.edge.address import TcpAddress, parse_address, to_message
+from authz.edge.deployment import PLAIN, Deployment
+from authz.edge.globallimits import limits_cluster
 from authz.edge.listener import edge_listener
 from authz.edge.messages import EdgeError, pack, seconds
 from authz.edge.metadata import metadata_documents
+from authz.edge.operators import admin_cluster, operators_listener
 from authz.edge.routing import route_configuration
 from authz.edge.upstreams import api_key_secrets, authz_cluster, warehouse_upstream
 from authz.policy.policyset import EdgeSettings, PolicySet
@@ -24,9 +27,13 @@ MAX_EXPRESSION = 4_096
 _SOCKET_MODE = 0o600
 # /quitquitquit and /config_dump are nobody's business; these are what an operator and a scraper read.
 _ADMIN_PATHS = ("/ready", "/listeners", "/clusters", "/server_info", "/stats")
+# What `scopegate envoy drain` asks for. A socket has a mode; on a loopback address every process could ask for it.
+_SOCKET_ONLY_PATHS = ("/healthcheck/fail",)
 
 
-def build_bootstrap(policy: PolicySet, edge: EdgeSettings | None = None) -> bootstrap.Bootstrap:
+def build_bootstrap(
+    policy: PolicySet, edge: EdgeSettings | None = None, deployment: Deployment = PLAIN
+) -> bootstrap.Bootstrap:
     """The configuration for `policy`; `edge` in place of the policy's own section.
 
     Raises `EdgeError` for settings that no safe configuration can be made of.
@@ -37,10 +44,19 @@ def build_bootstrap(policy: PolicySet, edge: EdgeSettings | None = None) -> boot
     return bootstrap.Bootstrap(
         node=core.Node(id="edge", cluster="edge"),
         static_resources=bootstrap.BootstrapStaticResources(
-            listeners=[edge_listener(policy, edge, routes)],
+            listeners=[
+                edge_listener(policy, edge, routes, deployment),
+                *([] if deployment.http is None else [operators_listener(deployment.http)]),
+            ],
             clusters=[
                 authz_cluster(edge.scopegate),
                 *(warehouse_upstream(warehouse, edge.upstream_ca) for warehouse in warehouses),
+                *([] if deployment.limit_service is None else [limits_cluster(deployment.limit_service)]),
+                *(
+                    []
+                    if deployment.http is None
+                    else [admin_cluster(parse_address(edge.admin, "edge.admin"))]
+                ),
             ],
             secrets=api_key_secrets(warehouses),
         ),
@@ -56,10 +72,11 @@ def _admin(text: str) -> bootstrap.Admin:
         raise EdgeError(
             f"edge.admin: got `{text}`, expected a UNIX socket or a loopback address: whoever reaches it reads everything"
         )
+    paths = _ADMIN_PATHS if isinstance(address, TcpAddress) else (*_ADMIN_PATHS, *_SOCKET_ONLY_PATHS)
     return bootstrap.Admin(
         address=to_message(address, mode=_SOCKET_MODE),
         ignore_global_conn_limit=True,
-        allow_paths=[matcher.StringMatcher(prefix=path) for path in _ADMIN_PATHS],
+        allow_paths=[matcher.StringMatcher(prefix=path) for path in paths],
     )
 
 

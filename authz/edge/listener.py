@@ -10,21 +10,26 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager i
 from authz.edge.accesslog import access_log
 from authz.edge.address import parse_address, to_message
 from authz.edge.authorization import check_filter, guard_filter
+from authz.edge.deployment import PLAIN, Deployment
+from authz.edge.globallimits import global_limit
 from authz.edge.headers import client_filter, early_removals
 from authz.edge.localreplies import local_replies
 from authz.edge.messages import http_filter, pack, seconds
+from authz.edge.names import LISTENER
 from authz.edge.ratelimits import address_limit, principal_limit
 from authz.edge.sharedcache import cache_filter
 from authz.edge.tls import client_socket
 from authz.policy.policyset import EdgeSettings, PolicySet
 
-LISTENER = "edge"
 MAX_HEADERS = 100
 MAX_HEADER_KILOBYTES = 60
 
 
 def edge_listener(
-    policy: PolicySet, edge: EdgeSettings, routes: route.RouteConfiguration
+    policy: PolicySet,
+    edge: EdgeSettings,
+    routes: route.RouteConfiguration,
+    deployment: Deployment = PLAIN,
 ) -> listener.Listener:
     """Raises `EdgeError`."""
     return listener.Listener(
@@ -44,7 +49,7 @@ def edge_listener(
                 filters=[
                     listener.Filter(
                         name="envoy.filters.network.http_connection_manager",
-                        typed_config=pack(_connection_manager(policy, edge, routes)),
+                        typed_config=pack(_connection_manager(policy, edge, routes, deployment)),
                     )
                 ],
             )
@@ -53,13 +58,13 @@ def edge_listener(
 
 
 def _connection_manager(
-    policy: PolicySet, edge: EdgeSettings, routes: route.RouteConfiguration
+    policy: PolicySet, edge: EdgeSettings, routes: route.RouteConfiguration, deployment: Deployment
 ) -> hcm.HttpConnectionManager:
     return hcm.HttpConnectionManager(
         stat_prefix=LISTENER,
         codec_type=hcm.HttpConnectionManagerCodecType.AUTO,
         route_config=routes,
-        http_filters=http_filters(policy, edge),
+        http_filters=http_filters(policy, edge, deployment),
         common_http_protocol_options=core.HttpProtocolOptions(
             idle_timeout=seconds(60),
             max_headers_count=MAX_HEADERS,
@@ -92,7 +97,9 @@ def _connection_manager(
     )
 
 
-def http_filters(policy: PolicySet, edge: EdgeSettings) -> list[hcm.HttpFilter]:
+def http_filters(
+    policy: PolicySet, edge: EdgeSettings, deployment: Deployment = PLAIN
+) -> list[hcm.HttpFilter]:
     """The order matters: flood guard, decision, guard of the decision, the principal's limit, shared answers."""
     warehouses = policy.warehouses.values()
     filters = [
@@ -105,6 +112,8 @@ def http_filters(policy: PolicySet, edge: EdgeSettings) -> list[hcm.HttpFilter]:
     limit = principal_limit(warehouses)
     if limit is not None:
         filters.append(limit)
+        if deployment.limit_service is not None:
+            filters.append(global_limit())
     filters.append(client_filter())
     if any(warehouse.cache for warehouse in warehouses):
         filters.append(cache_filter(edge.cache_directory))

@@ -50,7 +50,7 @@ def principal_limit(warehouses: Iterable[Warehouse]) -> hcm.HttpFilter | None:
     config = _limit(
         "principal",
         default=_NEARLY_NOTHING,
-        actions=[_from_decision("warehouse"), _from_decision("principal")],
+        actions=[from_decision("warehouse"), from_decision("principal")],
         descriptors=[_descriptor({"warehouse": name, "principal": ""}, limit) for name, limit in limits],
     )
     # The outer filter would overwrite the figures of this one, so only this one tells them.
@@ -91,7 +91,8 @@ def _descriptor(entries: dict[str, str], limit: RateLimit) -> ratelimit.LocalRat
     )
 
 
-def _from_decision(key: str) -> route.RateLimitAction:
+def from_decision(key: str) -> route.RateLimitAction:
+    """What Scopegate said under `key` about this request; nothing is counted without it."""
     return route.RateLimitAction(
         metadata=route.RateLimitActionMetaData(
             descriptor_key=key,

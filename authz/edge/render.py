@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from authz.edge.bootstrap import build_bootstrap
+from authz.edge.deployment import PLAIN, Deployment
 from authz.edge.messages import to_json, to_yaml
 from authz.policy.policyset import EdgeSettings, PolicySet
 
@@ -18,13 +19,16 @@ class Format(StrEnum):
 
 
 def render_envoy(
-    policy: PolicySet, edge: EdgeSettings | None = None, text_format: Format = Format.YAML
+    policy: PolicySet,
+    edge: EdgeSettings | None = None,
+    text_format: Format = Format.YAML,
+    deployment: Deployment = PLAIN,
 ) -> str:
     """Envoy's bootstrap for `policy`; `edge` in place of the policy's own section. The same input, the same text.
 
     Raises `EdgeError`.
     """
-    message = build_bootstrap(policy, edge)
+    message = build_bootstrap(policy, edge, deployment)
     match text_format:
         case Format.YAML:
             return _HEADER + to_yaml(message)

@@ -1,0 +1,72 @@
+"""`scopegate drain`: the end of an Envoy without a lost request."""
+
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import click
+
+from authz.draining import Admin, AdminError, drain_envoy
+
+
+@click.command(short_help="Wait for SIGTERM, then drain the Envoy beside.")
+@click.option(
+    "--admin",
+    required=True,
+    metavar="ADDRESS",
+    help="Envoy's admin interface, unix:/path: over TCP it takes no such order.",
+)
+@click.option(
+    "--drained",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file that is made when Envoy may be stopped.",
+)
+@click.option(
+    "--notice-seconds",
+    default=5.0,
+    show_default=True,
+    type=click.FloatRange(0, 300),
+    help="How long clients may still be led here after the end was announced.",
+)
+@click.option(
+    "--longest-seconds",
+    default=300.0,
+    show_default=True,
+    type=click.FloatRange(0, 3_600),
+    help="After this, what still runs will be cut off.",
+)
+def drain(admin: str, drained: Path, notice_seconds: float, longest_seconds: float) -> None:
+    """Wait for SIGTERM, then drain the Envoy beside.
+
+    From the signal on Envoy closes each connection with the answer to its next request, and answers all as before.
+    When the notice is over and no request is open, the file is made: Envoy may be stopped.
+
+    Exit status: 0 drained, 1 requests were still open after the longest time, 2 Envoy could not be asked.
+    """
+    if not admin.startswith("unix:/"):
+        raise click.BadParameter(f"got `{admin}`, expected `unix:/path`", param_hint="--admin")
+    told_to_end = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told_to_end.set())
+    # What an earlier life left behind says nothing about this Envoy.
+    drained.unlink(missing_ok=True)
+    told_to_end.wait()
+    try:
+        idle = drain_envoy(
+            Admin(admin.removeprefix("unix:")),
+            notice_seconds=notice_seconds,
+            longest_seconds=longest_seconds,
+            clock=time.monotonic,
+            sleep=time.sleep,
+        )
+    except AdminError as error:
+        click.echo(f"{admin}: {error}", err=True)
+        sys.exit(2)
+    finally:
+        # Whatever went wrong here, nobody may wait for it.
+        drained.touch()
+    click.echo("drained" if idle else "requests are still open", err=True)
+    sys.exit(0 if idle else 1)
