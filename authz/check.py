@@ -78,7 +78,7 @@ def check(request: AccessRequest, snapshot: Snapshot, now: float) -> Outcome:
             request_rewrites = render_request(decision, request, snapshot.policy.version)
     except Denied as denied:
         decision, rewrites, request_rewrites = (
-            Deny(reason=denied.reason, detail=denied.detail, issuer=denied.issuer),
+            Deny(reason=denied.reason, detail=denied.detail, doubt=denied.doubt),
             None,
             None,
         )

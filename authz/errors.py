@@ -5,6 +5,7 @@ can be. A decision is a value (`authz.policy.decision`), because a denial is a n
 check is the only bridge between the two.
 """
 
+from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
 
@@ -44,6 +45,7 @@ class Reason(StrEnum):
     TOKEN_BINDING_FAILED = "token_binding_failed"
     TOKEN_USER_MISMATCH = "token_user_mismatch"
     TOKEN_REPLAYED = "token_replayed"
+    TOKEN_INACTIVE = "token_inactive"
     CERTIFICATE_MISSING = "certificate_missing"
     CERTIFICATE_MALFORMED = "certificate_malformed"
     CERTIFICATE_UNTRUSTED = "certificate_untrusted"
@@ -69,22 +71,50 @@ class Reason(StrEnum):
     # Scopegate cannot decide
     NOT_READY = "not_ready"
     KEYS_UNAVAILABLE = "keys_unavailable"
+    INTROSPECTION_UNAVAILABLE = "introspection_unavailable"
     REPLAY_MEMORY_FULL = "replay_memory_full"
     ROUTE_MISMATCH = "route_mismatch"
     INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDoubt:
+    """Other keys of `issuer` (a configured name) than those at hand could settle the matter.
+
+    `key` stands for the key that was looked for, in at most 33 bytes: equal for tokens that name the same one.
+    """
+
+    issuer: str
+    key: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenDoubt:
+    """Only `issuer` (a configured name) can say what an opaque token is. `digest` is the SHA-256 of the token."""
+
+    issuer: str
+    digest: bytes = field(repr=False)
+    token: str = field(repr=False)
+
+
+Doubt = KeyDoubt | TokenDoubt
+"""What a check cannot know by itself. It denies; whoever may wait can ask outside, and check again."""
 
 
 class Denied(Exception):  # noqa: N818 - a denial is not an error of ours
     """Verification failed: the request must be denied with `reason`.
 
     `detail` is for the operator's log and audit trail only; it never reaches the client. It must not
-    contain a token, a cookie, a password or a claim value. `issuer` is the configured name of the issuer
-    that the (still unverified) token claims to come from, if it is a configured one: it tells the key
-    source whose keys to look up again.
+    contain a token, a cookie, a password or a claim value. `doubt` says what could change the answer.
     """
 
-    def __init__(self, reason: Reason, detail: str, *, issuer: str | None = None) -> None:
+    def __init__(self, reason: Reason, detail: str, *, doubt: Doubt | None = None) -> None:
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
         self.detail = detail
-        self.issuer = issuer
+        self.doubt = doubt
+
+    @property
+    def issuer(self) -> str | None:
+        """The configured name of the issuer that `doubt` is about."""
+        return None if self.doubt is None else self.doubt.issuer

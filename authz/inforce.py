@@ -21,13 +21,14 @@ from authz.config.load import load_policy, uncollected
 from authz.config.watch import Fingerprint, fingerprint
 from authz.identity.authenticator import Authenticator
 from authz.identity.certificates import TrustBundle
-from authz.identity.issuer import KeyOrigin
 from authz.identity.keyset import KeySet
+from authz.keysources.introspector import Introspected, Introspectors
 from authz.keysources.keysources import KeySources, Prepared
 from authz.keysources.source import SourceKind, SourceStatus
 from authz.policy.policyset import PolicySet
 from authz.policy.problems import PolicyError
 from authz.recording import Recording
+from authz.settling import Settling
 from authz.telemetry.metrics import Metrics, Refresh, Reload
 from authz.transport.admin import Readiness
 from authz.transport.answers import AnswerWriter
@@ -53,6 +54,7 @@ class InForce:
         self._metrics = metrics
         self._audit = audit
         self._keys = KeySources(on_change=self._keys_changed, on_attempt=self._keys_attempted)
+        self._introspectors = Introspectors(told=self._introspected)
         self._policy: PolicySet | None = None
         self._loaded_at: float | None = None
         self._refused: tuple[str, ...] = ()
@@ -60,6 +62,7 @@ class InForce:
         self._seen: Fingerprint = ()
         self._loading = asyncio.Lock()
         self._attempts: dict[tuple[SourceKind, str], SourceStatus] = {}
+        self._introspection_problems: dict[str, str] = {}
         self.engine = Engine(self._serving(None, {}, {}))
 
     async def load(self) -> bool:
@@ -103,6 +106,7 @@ class InForce:
 
     async def stop(self) -> None:
         """End the refreshing of keys."""
+        await self._introspectors.close()
         await self._keys.stop()
 
     def files(self) -> Iterable[Path]:
@@ -112,8 +116,7 @@ class InForce:
             if policy is None:
                 continue
             for issuer in policy.issuers.values():
-                if issuer.keys.origin is KeyOrigin.FILE:
-                    yield Path(issuer.keys.place)
+                yield from map(Path, issuer.keys.files)
             for trust in policy.trusts.values():
                 yield Path(trust.roots)
                 if trust.intermediates is not None:
@@ -155,6 +158,7 @@ class InForce:
         first = self._policy is None
         self._policy = policy
         self._loaded_at = time.time()
+        self._introspectors.adopt(policy.issuers)
         self.engine.serving = self._serving(policy, prepared.key_sets, prepared.bundles)
         self._keys.adopt(prepared)
         self._forget_sources()
@@ -173,7 +177,12 @@ class InForce:
     ) -> Serving:
         snapshot = None
         if policy is not None:
-            authenticator = Authenticator(issuers=policy.issuers, key_sets=key_sets, bundles=bundles)
+            authenticator = Authenticator(
+                issuers=policy.issuers,
+                key_sets=key_sets,
+                bundles=bundles,
+                introspected=self._introspectors.tokens,
+            )
             snapshot = Snapshot(policy=policy, authenticator=authenticator)
         return Serving(
             snapshot=snapshot,
@@ -185,8 +194,8 @@ class InForce:
                 Recorder(policy_reads(policy)),
                 metrics=self._metrics,
                 audit=self._audit,
-                refresh_soon=self._keys.refresh_soon,
             ),
+            settler=Settling(self._keys, self._introspectors.by_issuer),
         )
 
     def _keys_changed(self) -> None:
@@ -194,6 +203,19 @@ class InForce:
             self.engine.serving = self._serving(self._policy, self._keys.key_sets, self._keys.bundles)
             _log.info("keys_changed")
             self._note_readiness()
+
+    def _introspected(self, issuer: str, outcome: Introspected, problem: str | None) -> None:
+        self._metrics.introspected(issuer, outcome.value)
+        if outcome is Introspected.SHED:
+            return
+        before = self._introspection_problems.pop(issuer, None)
+        if problem is not None:
+            self._introspection_problems[issuer] = problem
+        # Once for each change: whoever makes tokens up must not be able to fill the log.
+        if problem is not None and problem != before:
+            _log.warning("introspection_failed", issuer=issuer, error=problem)
+        elif problem is None and before is not None:
+            _log.info("introspection_recovered", issuer=issuer)
 
     def _keys_attempted(self, status: SourceStatus) -> None:
         outcome = Refresh.LOADED if status.last_error is None else Refresh.FAILED
@@ -224,10 +246,7 @@ class InForce:
             f"{_WHAT[status.kind]} `{status.name}`: {status.last_error}"
             for status in prepared.missing
             if (status.kind, status.name) not in already
-            and (
-                status.kind is SourceKind.TRUST_BUNDLE
-                or policy.issuers[status.name].keys.origin is KeyOrigin.FILE
-            )
+            and (status.kind is SourceKind.TRUST_BUNDLE or policy.issuers[status.name].keys.is_local)
         ]
 
     def _accepted(self, outcome: Reload) -> None:

@@ -1,6 +1,4 @@
-"""Takes note of each decision: audit trail, metrics, and whose keys to look up again."""
-
-from collections.abc import Callable
+"""Takes note of each decision: audit trail and metrics."""
 
 from authz.audit.record import Recorder
 from authz.audit.sink import AuditSink
@@ -12,17 +10,14 @@ from authz.telemetry.metrics import Metrics
 
 
 class Recording:
-    """The engine's `Observer` under one policy. `refresh_soon` takes an issuer's configured name and does not wait."""
+    """The engine's `Observer` under one policy."""
 
-    __slots__ = ("_audit", "_metrics", "_recorder", "_refresh_soon")
+    __slots__ = ("_audit", "_metrics", "_recorder")
 
-    def __init__(
-        self, recorder: Recorder, *, metrics: Metrics, audit: AuditSink, refresh_soon: Callable[[str], object]
-    ) -> None:
+    def __init__(self, recorder: Recorder, *, metrics: Metrics, audit: AuditSink) -> None:
         self._recorder = recorder
         self._metrics = metrics
         self._audit = audit
-        self._refresh_soon = refresh_soon
 
     def decided(
         self, outcome: Outcome, request: AccessRequest | None, *, decision_id: str, at: float, seconds: float
@@ -35,5 +30,3 @@ class Recording:
         if reason is Reason.INTERNAL_ERROR:
             self._metrics.defect()
         self._audit.offer(self._recorder.record(outcome, request, decision_id=decision_id, at=at))
-        if not isinstance(decision, Allow) and decision.issuer is not None:
-            self._refresh_soon(decision.issuer)

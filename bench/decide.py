@@ -142,9 +142,7 @@ class Bench:
         return Snapshot(policy=self.policy, authenticator=authenticator)
 
     def _serving(self, snapshot: Snapshot, answers: AnswerWriter) -> Serving:
-        observer = Recording(
-            self.recorder, metrics=self.metrics, audit=self.audit, refresh_soon=lambda _: None
-        )
+        observer = Recording(self.recorder, metrics=self.metrics, audit=self.audit)
         return Serving(snapshot=snapshot, answers=answers, observer=observer)
 
     def warm(self) -> Cost:

@@ -109,7 +109,7 @@ def _rendered(found: Answer, allow: Allow, principal: Principal, request: Access
 
 
 def _deny(denied: Denied) -> Deny:
-    return Deny(reason=denied.reason, detail=denied.detail, issuer=denied.issuer)
+    return Deny(reason=denied.reason, detail=denied.detail, doubt=denied.doubt)
 
 
 def _request(policy: PolicySet, target: Target) -> AccessRequest:

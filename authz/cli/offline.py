@@ -84,7 +84,9 @@ class _Verification:
                 why = self._problems.get(denied.issuer or "", "; ".join(self._problems.values()))
                 raise CannotAskError(f"{denied.detail}: {why}") from None
             if denied.reason is Reason.INTROSPECTION_UNAVAILABLE:
-                raise CannotAskError(f"{denied.detail}: only the server asks; state the facts instead") from None
+                raise CannotAskError(
+                    f"{denied.detail}: only the server asks; state the facts instead"
+                ) from None
             raise
 
     def _key_sets(self) -> dict[str, KeySet]:

@@ -3,7 +3,8 @@
 INVARIANT: what is remembered changes the cost of an answer, never the answer. Everything that can differ
 between two uses of one credential (the time, the warehouse's accepted issuers and trusts, the certificate
 that a token is bound to) is looked at on each use or is part of the key. Keys, roots and issuers cannot
-differ: a new Authenticator is made for them, with an empty memory. One Authenticator serves one thread.
+differ: a new Authenticator is made for them, with an empty memory. The one exception is meant: that a token which
+may be used once was used (`usedtokens`). One Authenticator serves one thread.
 """
 
 import hashlib
@@ -13,16 +14,18 @@ from typing import assert_never
 
 from cachetools import LRUCache
 
-from authz.errors import Denied, Reason
+from authz.errors import Denied, Doubt, KeyDoubt, Reason
 from authz.identity.accepts import AcceptedCredentials, Authentication
 from authz.identity.certificates import TrustBundle, VerifiedCertificate, verify_certificate
 from authz.identity.claims import VerifiedClaims, find_claim
 from authz.identity.credentials import Credentials, StatedUser
+from authz.identity.introspection import IntrospectedTokens, is_opaque
 from authz.identity.issuer import DEFAULT_MAX_TOKEN_BYTES, Issuer
 from authz.identity.keyset import KeySet
 from authz.identity.peercertificate import PeerCertificate, parse_peer_certificate
 from authz.identity.principal import Method, Principal
 from authz.identity.tokens import check_accepted, find_issuer, parse_token, verify_token
+from authz.identity.usedtokens import UsedTokens
 
 MAX_REMEMBERED_PRINCIPALS = 20_000
 MAX_REMEMBERED_REFUSALS = 4_096
@@ -37,11 +40,14 @@ class _Known:
     """A verified principal, good from `not_before` until just before `principal.expires_at`.
 
     A token that is bound to a certificate names its `thumbprint`; `bound_pem` is the digest of the PEM text
-    that was found to have it, so that the certificate is parsed once.
+    that was found to have it, so that the certificate is parsed once. `single_use` names the issuer of a token that
+    opens one request; `token_ends` is when the token does, whenever a certificate beside it may.
     """
 
     principal: Principal
     not_before: float
+    token_ends: float = 0.0
+    single_use: str | None = None
     thumbprint: str | None = None
     bound_pem: bytes | None = None
 
@@ -50,7 +56,7 @@ class _Known:
 class _Refused:
     reason: Reason
     detail: str
-    issuer: str | None
+    doubt: Doubt | None
 
 
 _Key = bytes | tuple[object, ...]
@@ -59,10 +65,23 @@ _Key = bytes | tuple[object, ...]
 class Authenticator:
     """Verifies credentials against one immutable set of issuers, keys and roots.
 
+    `used` is the memory of tokens that may be used once; give every Authenticator of a process the same one.
+    `introspected` holds what issuers with an introspection endpoint have answered, by their configured name; an
+    issuer that is missing there has answered nothing.
     Raises `ValueError` if two issuers have the same `iss`: a token would not say whose rules are meant.
     """
 
-    __slots__ = ("_bundles", "_issuers_by_iss", "_key_sets", "_known", "_max_token_bytes", "_refused")
+    __slots__ = (
+        "_bundles",
+        "_introspected",
+        "_introspecting",
+        "_issuers_by_iss",
+        "_key_sets",
+        "_known",
+        "_max_token_bytes",
+        "_refused",
+        "_used",
+    )
 
     def __init__(
         self,
@@ -70,6 +89,8 @@ class Authenticator:
         issuers: Mapping[str, Issuer],
         key_sets: Mapping[str, KeySet],
         bundles: Mapping[str, TrustBundle],
+        used: UsedTokens | None = None,
+        introspected: Mapping[str, IntrospectedTokens] | None = None,
     ) -> None:
         self._issuers_by_iss: dict[str, Issuer] = {}
         for issuer in issuers.values():
@@ -81,6 +102,14 @@ class Authenticator:
         self._max_token_bytes = max(
             (issuer.max_token_bytes for issuer in issuers.values()), default=DEFAULT_MAX_TOKEN_BYTES
         )
+        self._used = used if used is not None else UsedTokens()
+        self._introspecting = {name: issuer for name, issuer in issuers.items() if issuer.introspection}
+        self._introspected = {
+            name: IntrospectedTokens(issuer.introspection.cache_seconds)
+            for name, issuer in self._introspecting.items()
+            if issuer.introspection is not None
+        }
+        self._introspected.update(introspected or {})
         self._known: LRUCache[_Key, _Known] = LRUCache(MAX_REMEMBERED_PRINCIPALS)
         self._refused: LRUCache[bytes, _Refused] = LRUCache(MAX_REMEMBERED_REFUSALS)
 
@@ -89,13 +118,16 @@ class Authenticator:
 
         The same credentials give the same object while they are remembered. Raises `Denied` with the reason.
         """
-        principal = self._principal(credentials, accepts, now)
+        known = self._verified(credentials, accepts, now)
         # On each use: another name beside a remembered token is another claim.
-        if credentials.user is not None and Method.TOKEN in principal.methods:
-            _check_user(credentials.user, principal)
-        return principal
+        if credentials.user is not None and Method.TOKEN in known.principal.methods:
+            _check_user(credentials.user, known.principal)
+        # Last, so that a token is used up by nothing but a request that everything else was right with.
+        if known.single_use is not None:
+            self._used.use(known.single_use, known.principal.token_id or "", until=known.token_ends, now=now)
+        return known.principal
 
-    def _principal(self, credentials: Credentials, accepts: AcceptedCredentials, now: float) -> Principal:
+    def _verified(self, credentials: Credentials, accepts: AcceptedCredentials, now: float) -> _Known:
         mode = accepts.authentication
         token, pem = credentials.token, credentials.certificate_pem
         if (
@@ -112,7 +144,7 @@ class Authenticator:
             return self._by_certificate(pem, accepts, now)
         raise _missing(mode, token)
 
-    def _by_token(self, token: str, pem: str | None, accepts: AcceptedCredentials, now: float) -> Principal:
+    def _by_token(self, token: str, pem: str | None, accepts: AcceptedCredentials, now: float) -> _Known:
         self._check_size(token)
         key = _digest(token)
         known = self._known.get(key)
@@ -120,18 +152,25 @@ class Authenticator:
             check_accepted(known.principal.issuer, accepts.issuers)
             if known.thumbprint is not None:
                 _check_binding(known.thumbprint, pem, known.bound_pem)
-            return known.principal
+            return known
         issuer, claims = self._verify_token(token, key, accepts, now)
         bound_pem = None if claims.thumbprint is None else _check_binding(claims.thumbprint, pem)
         principal = _principal(issuer, claims)
-        self._known[key] = _Known(principal, claims.not_before, claims.thumbprint, bound_pem)
-        return principal
+        known = self._known[key] = _Known(
+            principal,
+            claims.not_before,
+            claims.expires_at,
+            _single_use(issuer),
+            claims.thumbprint,
+            bound_pem,
+        )
+        return known
 
-    def _by_certificate(self, pem: str, accepts: AcceptedCredentials, now: float) -> Principal:
+    def _by_certificate(self, pem: str, accepts: AcceptedCredentials, now: float) -> _Known:
         key = (_digest(pem), accepts.trusts)
         known = self._known.get(key)
         if known is not None and known.not_before <= now < known.principal.expires_at:
-            return known.principal
+            return known
         verified = self._verify_certificate(parse_peer_certificate(pem), accepts, now)
         principal = Principal(
             issuer=verified.identity.trust,
@@ -140,25 +179,26 @@ class Authenticator:
             certificate=verified.identity,
             expires_at=verified.expires_at,
         )
-        self._known[key] = _Known(principal, verified.not_before)
-        return principal
+        known = self._known[key] = _Known(principal, verified.not_before)
+        return known
 
-    def _by_both(self, token: str, pem: str, accepts: AcceptedCredentials, now: float) -> Principal:
+    def _by_both(self, token: str, pem: str, accepts: AcceptedCredentials, now: float) -> _Known:
         self._check_size(token)
         # One digest of both. No text that can be parsed has a NUL, so the two cannot be cut elsewhere.
         key = (_digest(f"{token}\0{pem}"), accepts.trusts)
         known = self._known.get(key)
         if known is not None and known.not_before <= now < known.principal.expires_at:
             check_accepted(known.principal.issuer, accepts.issuers)
-            return known.principal
+            return known
         issuer, claims = self._verify_token(token, _digest(token), accepts, now)
         peer = parse_peer_certificate(pem)
         if claims.thumbprint is not None:
             _check_thumbprint(claims.thumbprint, peer)
         verified = self._verify_certificate(peer, accepts, now)
         principal = _principal(issuer, claims, verified)
-        self._known[key] = _Known(principal, max(claims.not_before, verified.not_before))
-        return principal
+        not_before = max(claims.not_before, verified.not_before)
+        known = self._known[key] = _Known(principal, not_before, claims.expires_at, _single_use(issuer))
+        return known
 
     def _check_size(self, token: str) -> None:
         # The size before anything else: hashing and parsing cost what the client chooses.
@@ -170,24 +210,32 @@ class Authenticator:
     def _verify_token(
         self, token: str, key: bytes, accepts: AcceptedCredentials, now: float
     ) -> tuple[Issuer, VerifiedClaims]:
+        if self._introspecting and is_opaque(token):
+            named = sorted(accepts.issuers & self._introspecting.keys())
+            if len(named) == 1:
+                issuer = self._introspecting[named[0]]
+                return issuer, self._introspected[issuer.name].verify(token, key, issuer, now)
+            # INVARIANT: a token is shown to nobody but the one issuer that it can be from.
         refused = self._refused.get(key)
         if refused is not None:
-            if refused.issuer is not None:
-                check_accepted(refused.issuer, accepts.issuers)
-            raise Denied(refused.reason, refused.detail, issuer=refused.issuer)
+            if refused.doubt is not None:
+                check_accepted(refused.doubt.issuer, accepts.issuers)
+            raise Denied(refused.reason, refused.detail, doubt=refused.doubt)
         try:
             parsed = parse_token(token, self._max_token_bytes)
             issuer = find_issuer(parsed, self._issuers_by_iss, accepts.issuers)
             return issuer, verify_token(parsed, len(token), issuer, self._key_set(issuer), now)
         except Denied as denied:
             if denied.reason in _FINAL:
-                self._refused[key] = _Refused(denied.reason, denied.detail, denied.issuer)
+                self._refused[key] = _Refused(denied.reason, denied.detail, denied.doubt)
             raise
 
     def _key_set(self, issuer: Issuer) -> KeySet:
         key_set = self._key_sets.get(issuer.name)
         if key_set is None:
-            raise Denied(Reason.KEYS_UNAVAILABLE, f"no keys of issuer `{issuer.name}`", issuer=issuer.name)
+            raise Denied(
+                Reason.KEYS_UNAVAILABLE, f"no keys of issuer `{issuer.name}`", doubt=KeyDoubt(issuer.name)
+            )
         return key_set
 
     def _verify_certificate(
@@ -237,6 +285,10 @@ def _check_binding(thumbprint: str, pem: str | None, bound_pem: bytes | None = N
 def _check_thumbprint(thumbprint: str, peer: PeerCertificate) -> None:
     if peer.thumbprint != thumbprint:
         raise Denied(Reason.TOKEN_BINDING_FAILED, "the token is bound to another client certificate")
+
+
+def _single_use(issuer: Issuer) -> str | None:
+    return issuer.issuer if issuer.profile.single_use else None
 
 
 def _check_user(user: StatedUser, principal: Principal) -> None:

@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -21,8 +22,11 @@ MAX_DOCUMENT_BYTES = 1_048_576
 TOTAL_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 
+USER_AGENT = f"scopegate/{__version__}"
+
 _CHUNK_BYTES = 65_536
 _MAX_AGE = re.compile(r"max-age=([0-9]{1,9})\Z", re.ASCII)
+_SECONDS = re.compile(r"[0-9]{1,9}\Z", re.ASCII)
 _AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]]
 
 
@@ -79,17 +83,12 @@ async def fetch_document(text: str, rules: FetchRules, *, last: Fetched | None =
     headers = {
         "accept": "application/json",
         "accept-encoding": "identity",
-        "user-agent": f"scopegate/{__version__}",
+        "user-agent": USER_AGENT,
     }
     if last is not None and last.etag is not None:
         headers["if-none-match"] = last.etag
     try:
-        connector = aiohttp.TCPConnector(
-            ssl=await asyncio.to_thread(_tls_context, rules.ca_file),
-            force_close=True,
-            use_dns_cache=False,
-            socket_factory=_socket if rules.allow_private_addresses else _public_socket,
-        )
+        connector = await make_connector(rules, force_close=True)
         timeout = aiohttp.ClientTimeout(total=rules.total_seconds, connect=CONNECT_SECONDS)
         async with (
             aiohttp.ClientSession(
@@ -106,7 +105,7 @@ async def fetch_document(text: str, rules: FetchRules, *, last: Fetched | None =
     except TimeoutError:
         raise FetchError(f"{place}: no complete answer within {rules.total_seconds:g} s") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise FetchError(f"{place}: {_cause(error)}") from None
+        raise FetchError(f"{place}: {cause_of(error)}") from None
 
 
 async def _read(response: aiohttp.ClientResponse, place: str, last: Fetched | None) -> Fetched:
@@ -133,11 +132,24 @@ def _etag(headers: Mapping[str, str]) -> str | None:
 
 
 def _max_age(headers: Mapping[str, str]) -> int | None:
-    """RFC 9111 section 5.2.2: how long the answer is fresh; None if not said or not to be kept."""
+    """How much longer the answer is fresh (RFC 9111 sections 4.2 and 5.2.2); None if not said or not to be kept."""
     directives = [part.strip().lower() for part in headers.get("cache-control", "").split(",")]
     if "no-store" in directives or "no-cache" in directives:
         return None
-    return next((int(found[1]) for part in directives if (found := _MAX_AGE.match(part))), None)
+    named = next((int(found[1]) for part in directives if (found := _MAX_AGE.match(part))), None)
+    # What a cache on the way has held for a while is fresh for so much less.
+    age = headers.get("age", "0")
+    return None if named is None else max(0, named - (int(age) if _SECONDS.match(age) else 0))
+
+
+async def make_connector(rules: FetchRules, **options: Any) -> aiohttp.TCPConnector:
+    """A connector that verifies TLS and judges each address that it connects to. Raises `FetchError`."""
+    return aiohttp.TCPConnector(
+        ssl=await asyncio.to_thread(_tls_context, rules.ca_file),
+        use_dns_cache=False,
+        socket_factory=_socket if rules.allow_private_addresses else _public_socket,
+        **options,
+    )
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:
@@ -163,7 +175,7 @@ def _public_socket(address: _AddressInfo) -> socket.socket:
     return _socket(address)
 
 
-def _cause(error: BaseException) -> str:
+def cause_of(error: BaseException) -> str:
     """The most telling message of a chain of exceptions, on one line."""
     seen: list[BaseException] = []
     current: BaseException | None = error

@@ -36,6 +36,11 @@ def load_secret(kid: str, place: str) -> SharedSecret:
         raise SourceFileError(f"{place}: {error}") from None
 
 
+def read_private_file(place: str, limit: int) -> bytes:
+    """At most `limit` bytes of a file that not everybody may read. Raises `SourceFileError`, which never quotes it."""
+    return _load(place, limit, private=True)
+
+
 def load_trust_bundle(trust: CertificateTrust) -> TrustBundle:
     """The roots and intermediates in the trust's files. Raises `SourceFileError`."""
     roots = _load(trust.roots, MAX_BUNDLE_BYTES)

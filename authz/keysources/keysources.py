@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from authz.identity.certificates import TrustBundle
-from authz.identity.issuer import Issuer, KeyOrigin
+from authz.identity.issuer import Issuer
 from authz.identity.keyset import KeySet
 from authz.identity.trust import CertificateTrust
+from authz.keysources.demand import Demand
 from authz.keysources.discovery import RemoteKeys
 from authz.keysources.fetch import TOTAL_SECONDS
 from authz.keysources.files import load_key_set, load_trust_bundle
@@ -27,6 +28,7 @@ _AnySource = Source[KeySet] | Source[TrustBundle]
 class _IssuerSource:
     issuer: Issuer
     source: Source[KeySet]
+    demand: Demand
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +157,7 @@ class KeySources:
         wanted: dict[_AnySource, Issuer] = {
             entry.source: entry.issuer
             for entry in prepared.issuers.values()
-            if entry.issuer.keys.origin is not KeyOrigin.FILE
+            if not entry.issuer.keys.is_local
         }
         for source in [source for source in self._tasks if source not in wanted]:
             self._end(source)
@@ -165,21 +167,22 @@ class KeySources:
                     self._keep_fresh(source, issuer.keys.refresh_seconds), name=f"keys of {issuer.name}"
                 )
 
-    def refresh_soon(self, issuer_name: str) -> bool:
-        """Look for new keys now, because a token names one that is not known. Returns whether it will be done.
+    async def look_again(self, issuer_name: str, key: bytes) -> bool:
+        """Ask an issuer for its keys out of turn, because a token names one that is not known.
 
-        Once in `Schedule.request_interval` per issuer, whoever asks how often.
+        Whether an answer that was asked for after the call has come, and is in force. Waits `Schedule.demand_wait`
+        at the longest, and asks no more often than the schedule allows, whoever calls how often with what `key`.
         """
         entry = self._current.issuers.get(issuer_name)
         if entry is None or entry.source not in self._tasks:
             return False
-        now = asyncio.get_running_loop().time()
-        last = entry.source.last_request
-        if last is not None and now - last < self._schedule.request_interval:
+        looks = entry.source.looks
+        number = entry.demand.look_for(key, looks.begun, asyncio.get_running_loop().time())
+        if number is None or looks.waiting >= self._schedule.most_waiting:
             return False
-        entry.source.last_request = now
-        entry.source.wake.set()
-        return True
+        if number > looks.begun:
+            entry.source.wake.set()
+        return await looks.wait_for(number, self._schedule.demand_wait)
 
     async def reload_files(self) -> None:
         """Read the key set and trust files again; a file that is broken now leaves the last good one in force."""
@@ -199,8 +202,12 @@ class KeySources:
             except TimeoutError:
                 pass
             source.wake.clear()
-            if await self._attempt(source):
-                self._announce()
+            source.looks.begin()
+            try:
+                if await self._attempt(source):
+                    self._announce()
+            finally:
+                source.looks.end()
 
     def _delay(self, source: _AnySource, refresh_seconds: float) -> float:
         chance = random.random()  # noqa: S311 - jitter keeps workers apart, it is no secret
@@ -225,26 +232,24 @@ class KeySources:
     def _issuer_source(self, issuer: Issuer) -> _IssuerSource:
         old = self._current.issuers.get(issuer.name)
         if old is not None and (old.issuer.issuer, old.issuer.keys) == (issuer.issuer, issuer.keys):
-            return _IssuerSource(issuer, old.source)
+            return _IssuerSource(issuer, old.source, old.demand)
         remote = RemoteKeys(issuer, total_seconds=self._fetch_seconds)
 
         async def load() -> Loaded[KeySet]:
-            if issuer.keys.origin is KeyOrigin.FILE:
+            if issuer.keys.is_local:
                 key_set = await asyncio.to_thread(load_key_set, issuer)
                 return Loaded(material=key_set, problems=key_set.problems)
             key_set, max_age = await remote.fetch()
             return Loaded(material=key_set, problems=key_set.problems, max_age=max_age)
 
-        return _IssuerSource(
-            issuer,
-            Source(
-                kind=SourceKind.ISSUER_KEYS,
-                name=issuer.name,
-                place=issuer.keys.place,
-                load=load,
-                clock=self._clock,
-            ),
+        source = Source(
+            kind=SourceKind.ISSUER_KEYS,
+            name=issuer.name,
+            place=issuer.keys.place,
+            load=load,
+            clock=self._clock,
         )
+        return _IssuerSource(issuer, source, Demand(self._schedule))
 
     def _trust_source(self, trust: CertificateTrust) -> _TrustSource:
         old = self._current.trusts.get(trust.name)

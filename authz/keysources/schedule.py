@@ -11,8 +11,17 @@ class Schedule:
     longest_retry: float = 60.0
     longest_interval: float = 3_600.0
     """However long an issuer says that its keys are fresh: a key that it withdraws must go within this time."""
-    request_interval: float = 10.0
-    """Between two refreshes that unknown keys ask for: a flood of made-up `kid`s must not become our flood."""
+    demand_interval: float = 2.0
+    """The mean time between looks that tokens with unknown keys ask for: a flood of made-up `kid`s must not become
+    our flood. While it lasts, a key that the issuer takes into use is found so much later at the most."""
+    demand_burst: int = 3
+    """So many of them may follow each other at once."""
+    same_key_interval: float = 5.0
+    """A key that was looked for and not found is not looked for again before this."""
+    demand_wait: float = 0.3
+    """The longest time that a check waits for the look that it asked for; Envoy's own patience is 0.5 s."""
+    most_waiting: int = 256
+    """Checks that wait for one issuer; what comes beyond them is denied at once."""
 
     def after_success(self, refresh_seconds: float, max_age: int | None, chance: float) -> float:
         """The wait after a success: `refresh_seconds`, longer if the issuer says so. `chance` is in [0, 1)."""

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from authz.keysources.fetch import FetchError
 from authz.keysources.files import SourceFileError
+from authz.keysources.looks import Looks
 
 Material = TypeVar("Material")
 
@@ -70,7 +71,7 @@ class Source(Generic[Material]):
         self.max_age: int | None = None
         self.failures = 0
         self.wake = asyncio.Event()
-        self.last_request: float | None = None
+        self.looks = Looks()
         self._load = load
         self._clock = clock
         self._last_success: float | None = None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Never
 
-from authz.errors import Reason
+from authz.errors import Doubt, Reason
 from authz.policy.policyset import Warehouse
 from authz.scopes.datascope import DataScope
 
@@ -39,8 +39,8 @@ class Deny(_NotABool):
     reason: Reason
     detail: str
     rules: tuple[str, ...] = ()
-    issuer: str | None = None
-    """Configured name of the issuer whose keys did not settle the matter."""
+    doubt: Doubt | None = None
+    """What could change the answer, if somebody asked outside."""
     valid_until: float = 0.0
     per_request: bool = False
 

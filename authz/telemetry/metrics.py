@@ -103,6 +103,12 @@ class Metrics:
             ["kind", "name", "outcome"],
             registry=self.registry,
         )
+        self._introspections = Counter(
+            "scopegate_introspections",
+            "Questions to issuers about opaque tokens by outcome",
+            ["issuer", "outcome"],
+            registry=self.registry,
+        )
         self._audit = Counter(
             "scopegate_audit_records", "Audit records by fate", ["fate"], registry=self.registry
         )
@@ -158,6 +164,10 @@ class Metrics:
         """Forget the series of a source that the policy no longer names."""
         self._refreshes.remove_by_labels({"kind": kind, "name": name})
         self._source_confirmed_at.remove_by_labels({"kind": kind, "name": name})
+
+    def introspected(self, issuer: str, outcome: str) -> None:
+        """Count a question about an opaque token. `issuer` is a configured name, `outcome` of a closed set."""
+        self._introspections.labels(issuer, outcome).inc()
 
     def audited(self, fate: str, records: int) -> None:
         """Count audit records by what became of them, a closed set. Called from the writer's thread, too."""

@@ -4,16 +4,17 @@ Whatever happens in here, the answer is a CheckResponse with an explicit status.
 a question that cannot be read, a missing policy and a defect are denials like any other.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import structlog
 
 from authz.check import Outcome, Snapshot, check
-from authz.errors import Denied, Reason
+from authz.errors import Denied, Doubt, Reason
 from authz.policy.decision import Deny
 from authz.request import AccessRequest
 from authz.transport.answers import AnswerWriter
@@ -35,6 +36,16 @@ class Observer(Protocol):
         """
 
 
+class Settler(Protocol):
+    """Asks outside what a check cannot know by itself: an issuer for its newest keys, or about an opaque token."""
+
+    async def settle(self, doubt: Doubt) -> str | None:
+        """Return when it is worth while to check once more; what went wrong, if something did.
+
+        Waits for a bounded time, however many call, and does not raise.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Serving:
     """Everything that belongs to one policy, swapped as a whole. Without a snapshot every check is `not_ready`."""
@@ -42,6 +53,13 @@ class Serving:
     snapshot: Snapshot | None
     answers: AnswerWriter
     observer: Observer
+    settler: Settler | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsettled:
+    settler: Settler
+    doubt: Doubt
 
 
 class Engine:
@@ -55,11 +73,40 @@ class Engine:
         self._ids = decision_ids()
 
     def decide(self, data: bytes) -> bytes:
-        """The serialized CheckResponse for a serialized CheckRequest. Never raises for what `data` holds."""
+        """The serialized CheckResponse for a serialized CheckRequest. Never raises for what `data` holds.
+
+        A doubt that only somebody outside could settle is a denial here.
+        """
+        return self._decided(data, next(self._ids), time.perf_counter())
+
+    async def settle(self, data: bytes) -> bytes:
+        """`decide`, after asking outside where that can change the answer; every other answer comes at once."""
+        decision_id, started = next(self._ids), time.perf_counter()
+        first = self._answer(data, decision_id, started, ask=True)
+        if not isinstance(first, _Unsettled):
+            return first
+        try:
+            problem = await first.settler.settle(first.doubt)
+        except asyncio.CancelledError:
+            # Envoy has given up, and has refused the request: that is to be noted like any other denial.
+            self._decided(data, decision_id, started)
+            raise
+        except Exception as defect:  # noqa: BLE001 - a settler that fails has settled nothing
+            _log.error("defect", decision_id=decision_id.decode("ascii"), exc_info=defect)
+            problem = type(defect).__name__
+        return self._decided(data, decision_id, started, problem)
+
+    def _decided(self, data: bytes, decision_id: bytes, started: float, problem: str | None = None) -> bytes:
+        answer = self._answer(data, decision_id, started, ask=False, problem=problem)
+        if isinstance(answer, _Unsettled):
+            raise TypeError("an answer was due")
+        return answer
+
+    def _answer(
+        self, data: bytes, decision_id: bytes, started: float, *, ask: bool, problem: str | None = None
+    ) -> bytes | _Unsettled:
         # INVARIANT: read once. A reload in between must not give a check two policies.
         serving = self.serving
-        decision_id = next(self._ids)
-        started = time.perf_counter()
         at = self._clock()
         request: AccessRequest | None = None
 
@@ -78,6 +125,11 @@ class Engine:
                 outcome = _checked(request, serving.snapshot, at)
             except Denied as denied:
                 outcome = _denied(serving, denied.reason, denied.detail)
+            if isinstance(outcome.decision, Deny) and outcome.decision.doubt is not None:
+                if ask and serving.settler is not None:
+                    return _Unsettled(serving.settler, outcome.decision.doubt)
+                if problem is not None:
+                    outcome = _with_problem(outcome, outcome.decision, problem)
             answer = serving.answers.serialize_outcome(outcome, decision_id)
             observe(outcome)
         except (KeyboardInterrupt, SystemExit):
@@ -89,6 +141,10 @@ class Engine:
             with suppress(Exception):
                 observe(_denied(serving, Reason.INTERNAL_ERROR, type(defect).__name__))
         return answer
+
+
+def _with_problem(outcome: Outcome, decision: Deny, problem: str) -> Outcome:
+    return replace(outcome, decision=replace(decision, detail=f"{decision.detail}: {problem}"))
 
 
 def _checked(request: AccessRequest, snapshot: Snapshot | None, at: float) -> Outcome:

@@ -1,7 +1,7 @@
 """The gRPC server: bytes from Envoy to the engine and back, and the health that Envoy's checks ask for."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import grpc
@@ -24,10 +24,10 @@ _OPTIONS: Final = (
 
 
 class GrpcServer:
-    """Serves `decide` as Envoy's Authorization service, with the standard health service beside it."""
+    """Serves `settle` as Envoy's Authorization service, with the standard health service beside it."""
 
-    def __init__(self, decide: Callable[[bytes], bytes]) -> None:
-        self._decide = decide
+    def __init__(self, settle: Callable[[bytes], Awaitable[bytes]]) -> None:
+        self._settle = settle
         self._in_flight = 0
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         self._server = grpc.aio.server(options=_OPTIONS)
@@ -46,7 +46,7 @@ class GrpcServer:
     async def _check(self, data: bytes, _: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
         self._in_flight += 1
         try:
-            return self._decide(data)
+            return await self._settle(data)
         finally:
             self._in_flight -= 1
 

@@ -18,7 +18,7 @@ from authz.keysources.schedule import Schedule
 from tests.tokens import ISSUER, SigningKey, ec_key, jwks, make_issuer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-SOON = Schedule(first_retry=0.01, request_interval=3_600.0)
+SOON = Schedule(first_retry=0.01, demand_interval=3_600.0, demand_burst=1, demand_wait=10.0)
 OFTEN = 0.02
 
 
@@ -334,16 +334,65 @@ async def test_an_issuer_that_is_down_at_first_is_found_later(local: LocalIssuer
         assert sources.missing == ()
 
 
-async def test_a_refresh_is_asked_for_once_in_its_interval(local: LocalIssuer) -> None:
-    """A flood of unknown key ids becomes one request to the issuer."""
+async def test_an_unknown_key_has_the_keys_looked_for_and_waits_for_the_answer(local: LocalIssuer) -> None:
+    """When the wait is over, the new keys are in force: the check that waited finds them."""
     async with running(at(f"{local.url}/keys", every=3_600)) as (sources, changes):
-        local.keys = (ec_key("first"), ec_key("second"))
-        asked = [sources.refresh_soon("okta") for _ in range(1_000)]
-        await changes.next()
-        assert kids(sources) == {"first", "second"}
-        assert asked == [True] + [False] * 999
+        local.keys = (ec_key("second"),)
+        assert await sources.look_again("okta", b"?second") is True
+        assert (kids(sources), changes.count) == ({"second"}, 1)
+        assert await sources.look_again("nobody", b"?second") is False
+
+
+async def test_a_flood_of_unknown_keys_becomes_one_request(local: LocalIssuer) -> None:
+    """Those that ask together share the answer; made-up keys beyond the permits are not looked for at all."""
+    async with running(at(f"{local.url}/keys", every=3_600)) as (sources, _):
+        together = await asyncio.gather(*(sources.look_again("okta", b"?%d" % n) for n in range(1_000)))
+        assert together.count(True) == SOON.most_waiting
+        later = [await sources.look_again("okta", b"?later%d" % n) for n in range(1_000)]
+        assert not any(later)
         assert len(local.asked) == 2
-        assert sources.refresh_soon("nobody") is False
+
+
+async def test_an_answer_that_was_asked_for_before_settles_nothing(local: LocalIssuer) -> None:
+    """The issuer may have taken the key into use while its older answer was under way."""
+    released, asked = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        body = jwks(*local.keys)
+        asked.set()
+        await released.wait()
+        return web.Response(body=body)
+
+    schedule = Schedule(demand_burst=2, demand_wait=10.0)
+    async with running(at(f"{local.url}/keys", every=3_600), schedule) as (sources, _):
+        local.override = slow
+        first = asyncio.create_task(sources.look_again("okta", b"?other"))
+        await asyncio.wait_for(asked.wait(), 10)
+        local.keys = (ec_key("second"),)
+        second = asyncio.create_task(sources.look_again("okta", b"?second"))
+        await asyncio.sleep(0)
+        released.set()
+        assert await first is True
+        assert await second is True
+        assert kids(sources) == {"second"}
+        assert len(local.asked) == 3
+
+
+async def test_a_look_that_takes_too_long_is_not_waited_for(local: LocalIssuer) -> None:
+    """The check is denied in time; the look goes on, and what it brings is there for the next one."""
+    released = asyncio.Event()
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        await released.wait()
+        return web.Response(body=jwks(ec_key("second")))
+
+    schedule = Schedule(demand_wait=0.05)
+    async with running(at(f"{local.url}/keys", every=3_600), schedule) as (sources, changes):
+        local.override = slow
+        assert await sources.look_again("okta", b"?second") is False
+        released.set()
+        await changes.next()
+        assert kids(sources) == {"second"}
 
 
 async def test_a_new_policy_keeps_what_is_unchanged(local: LocalIssuer) -> None:

@@ -1,4 +1,4 @@
-"""Each decision is noted: counted, recorded, and followed by a look for keys where these did not settle it."""
+"""Each decision is noted: counted and recorded."""
 
 import pytest
 
@@ -22,13 +22,11 @@ class Kept(NoAudit):
         self.records.append(record)
 
 
-def _noted(outcome: Outcome) -> tuple[Metrics, list[AuditRecord], list[str]]:
-    metrics, audit, wanted = Metrics(), Kept(), list[str]()
-    recording = Recording(
-        Recorder(policy_reads(None)), metrics=metrics, audit=audit, refresh_soon=wanted.append
-    )
+def _noted(outcome: Outcome) -> tuple[Metrics, list[AuditRecord]]:
+    metrics, audit = Metrics(), Kept()
+    recording = Recording(Recorder(policy_reads(None)), metrics=metrics, audit=audit)
     recording.decided(outcome, None, decision_id="d" * 32, at=1.0, seconds=30e-6)
-    return metrics, audit.records, wanted
+    return metrics, audit.records
 
 
 @pytest.mark.parametrize(
@@ -40,20 +38,13 @@ def _noted(outcome: Outcome) -> tuple[Metrics, list[AuditRecord], list[str]]:
 )
 def test_a_decision_is_counted_timed_and_recorded(outcome: Outcome, labels: dict[str, str]) -> None:
     """Once each."""
-    metrics, records, wanted = _noted(outcome)
+    metrics, records = _noted(outcome)
     assert metrics.registry.get_sample_value("scopegate_decisions_total", labels) == 1
     assert metrics.registry.get_sample_value("scopegate_check_seconds_count") == 1
     assert [record.reason for record in records] == [labels["reason"]]
-    assert wanted == []
 
 
 def test_a_defect_has_a_counter_of_its_own() -> None:
     """It is what somebody should be woken for."""
-    metrics, _, _ = _noted(denied(Reason.INTERNAL_ERROR))
+    metrics, _ = _noted(denied(Reason.INTERNAL_ERROR))
     assert metrics.registry.get_sample_value("scopegate_defects_total") == 1
-
-
-def test_an_unknown_key_has_the_issuers_keys_looked_up() -> None:
-    """By the configured name, not by what the token says."""
-    _, _, wanted = _noted(denied(Reason.TOKEN_KEY_UNKNOWN, issuer="okta"))
-    assert wanted == ["okta"]

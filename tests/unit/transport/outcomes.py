@@ -72,12 +72,10 @@ def allowed(
     )
 
 
-def denied(
-    reason: Reason = Reason.NO_GRANT, *, principal: Principal | None = None, issuer: str | None = None
-) -> Outcome:
+def denied(reason: Reason = Reason.NO_GRANT, *, principal: Principal | None = None) -> Outcome:
     """Nobody may."""
     return Outcome(
-        decision=Deny(reason=reason, detail="for the operator only", rules=("r1",), issuer=issuer),
+        decision=Deny(reason=reason, detail="for the operator only", rules=("r1",)),
         warehouse=SALES,
         principal=principal,
         rewrites=None,
