@@ -5,7 +5,7 @@ the answer is a denial.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from cryptography import x509
@@ -16,7 +16,7 @@ from authz.identity.trust import CrlCheck
 
 
 def check_revocation(
-    chain: Sequence[x509.Certificate], lists: Iterable[RevocationList], depth: CrlCheck, now: float
+    chain: Sequence[x509.Certificate], lists: Sequence[RevocationList], depth: CrlCheck, now: float
 ) -> float:
     """Hold a verified chain, leaf first and root last, against the lists.
 
@@ -51,7 +51,7 @@ class _Link:
         place: int,
         certificate: x509.Certificate,
         issuer: x509.Certificate,
-        lists: Iterable[RevocationList],
+        lists: Sequence[RevocationList],
     ) -> None:
         self.place = place
         self.certificate = certificate
