@@ -74,6 +74,7 @@ class Reason(StrEnum):
     INTROSPECTION_UNAVAILABLE = "introspection_unavailable"
     REPLAY_MEMORY_FULL = "replay_memory_full"
     ROUTE_MISMATCH = "route_mismatch"
+    AUDIT_UNAVAILABLE = "audit_unavailable"
     INTERNAL_ERROR = "internal_error"
 
 

@@ -113,6 +113,7 @@ STATUS: Final[Mapping[Reason, Status]] = MappingProxyType(
         Reason.INTROSPECTION_UNAVAILABLE: _unavailable("The token's issuer could not be asked about it"),
         Reason.REPLAY_MEMORY_FULL: _unavailable("Too many tokens that may be used once are in use"),
         Reason.ROUTE_MISMATCH: _unavailable("The proxy and the policy disagree about the route"),
+        Reason.AUDIT_UNAVAILABLE: _unavailable("The audit trail cannot be written"),
         Reason.INTERNAL_ERROR: _unavailable("The authorization service failed", _INTERNAL),
     }
 )
