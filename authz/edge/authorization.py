@@ -5,6 +5,8 @@ filter asks what the first one found: only a request that carries the metadata o
 warehouse of its route passes, and where answers are shared, only with a cache partition in its query.
 """
 
+from collections.abc import Collection
+
 from envoy_data_plane.envoy.config.common.mutation_rules import v3 as mutation_rules
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.rbac import v3 as rbac
@@ -18,19 +20,22 @@ from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from authz.edge.messages import http_filter, seconds
 from authz.edge.names import AUTHZ_CLUSTER, EXT_AUTHZ, GUARD
 from authz.policy.policyset import Warehouse
-from authz.rendering.owned import MUTABLE_HEADERS_EXPRESSION
+from authz.rendering.owned import mutable_headers_expression
 from authz.rendering.rewrites import SCOPE_PARAMETER
 
 MAX_DENIAL_BYTES = 8_192
 _PARTITION = rf".*[?&]{SCOPE_PARAMETER}=[A-Za-z0-9._\-]+(&.*)?"
 
 
-def check_filter(timeout_seconds: float, *, rewrites_path: bool) -> hcm.HttpFilter:
+def check_filter(timeout_seconds: float, warehouses: Collection[Warehouse]) -> hcm.HttpFilter:
     """ext_authz that fails closed: no answer in time, no readable answer, no permitted answer → 503.
 
-    `rewrites_path` lets Scopegate replace the target, for warehouses that take their scope in the query.
+    Scopegate may remove and set its own headers and those that tokens stand in, and nothing else; it may replace the
+    target where a warehouse takes its scope in the query.
     """
-    mutable = MUTABLE_HEADERS_EXPRESSION + ("|^:path$" if rewrites_path else "")
+    mutable = mutable_headers_expression(warehouses)
+    if any(warehouse.query for warehouse in warehouses):
+        mutable += "|^:path$"
     return http_filter(
         EXT_AUTHZ,
         ext_authz.ExtAuthz(

@@ -104,9 +104,7 @@ def http_filters(
     warehouses = policy.warehouses.values()
     filters = [
         address_limit(edge.per_address),
-        check_filter(
-            edge.check_timeout_seconds, rewrites_path=any(warehouse.query for warehouse in warehouses)
-        ),
+        check_filter(edge.check_timeout_seconds, warehouses),
         guard_filter(),
     ]
     limit = principal_limit(warehouses)

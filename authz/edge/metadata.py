@@ -27,7 +27,12 @@ def metadata_documents(policy: PolicySet, public_url: str | None) -> dict[str, s
     )
     document = {
         "resource": public_url,
-        "authorization_servers": [policy.issuers[name].issuer for name in names],
+        # Some issuers are no authorization servers, and name themselves by something else than a URL.
+        "authorization_servers": [
+            issuer.issuer
+            for issuer in map(policy.issuers.__getitem__, names)
+            if issuer.issuer.startswith(("https://", "http://"))
+        ],
         "bearer_methods_supported": ["header"],
     }
     path = urlsplit(public_url).path.rstrip("/")

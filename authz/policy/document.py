@@ -8,59 +8,12 @@ of editors (docs/policy.schema.json).
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from authz.identity.issuer import ASYMMETRIC_ALGORITHMS, DEFAULT_ALGORITHMS
 from authz.policy.fields import DimensionName, Duration, Maybe, Name, Part, Rate, Text
+from authz.policy.identityparts import IssuerPart, PlaceInRequest
 from authz.policy.policyset import RateLimit
 from authz.policy.ruleparts import DenyPart, GrantPart, RestrictionPart
-
-
-class IssuerPart(Part):
-    """An issuer of tokens. Keys come from OIDC discovery, unless `jwks_url` or `jwks_file` is given."""
-
-    issuer: Text
-    """The exact value of the tokens' `iss`."""
-    audiences: Annotated[list[Text], Field(min_length=1)]
-    """At least one of these must be in the tokens' `aud`."""
-    jwks_url: Maybe[Text] = None
-    """Where the key set is, if there is no discovery document."""
-    jwks_file: Maybe[Text] = None
-    """A key set in a file, read again when it changes."""
-    algorithms: Annotated[list[Literal[ASYMMETRIC_ALGORITHMS]], Field(min_length=1)] = Field(  # type: ignore[valid-type]
-        default=list(DEFAULT_ALGORITHMS)
-    )
-    """Accepted signature algorithms; symmetric ones do not exist here."""
-    token_types: Annotated[list[Annotated[str, StringConstraints(max_length=100)]], Field(min_length=1)] = (
-        Field(
-            default=[
-                "jwt",
-                "at+jwt",
-                "",
-            ]
-        )
-    )
-    """Accepted `typ` headers; the empty text stands for an absent one. `[at+jwt]` refuses ID tokens (RFC 9068)."""
-    subject_claim: Text = "sub"
-    """The claim that names the person. A mutable one (e-mail) lets a renamed account in."""
-    groups_claim: Maybe[Text] = None
-    """The claim with the list of groups; without it nobody of this issuer has any."""
-    required_claims: list[Text] = Field(default=[])
-    """Claims that a token must have to be accepted."""
-    leeway: Duration = timedelta(seconds=60)
-    """Tolerated difference of clocks, at most 5m."""
-    max_token_bytes: Annotated[int, Field(ge=256, le=65_536)] = 16_384
-    """A longer token is refused."""
-    max_groups: Annotated[int, Field(ge=1, le=100_000)] = 1_000
-    """A token with more groups is refused."""
-    refresh: Duration = timedelta(minutes=5)
-    """How often keys are fetched again, at least 10s."""
-    ca_file: Maybe[Text] = None
-    """PEM roots for an endpoint with a private CA; without it the system's."""
-    allow_http: bool = False
-    """Fetch keys without TLS: for development only."""
-    allow_private_addresses: bool = False
-    """Fetch keys from loopback and private addresses, for an issuer inside the cluster."""
 
 
 class CertificateTrustPart(Part):
@@ -129,6 +82,8 @@ class WarehousePart(Part):
     """Whose tokens are taken; all issuers, if left out."""
     certificates: Maybe[Annotated[list[Text], Field(min_length=1)]] = None
     """Which `client_certificates` are taken; all, if left out."""
+    credentials: Maybe[Annotated[list[PlaceInRequest], Field(min_length=1)]] = None
+    """Where a token may stand, in one place at a time; where the presets of its issuers put it, if left out."""
     dialect: Text = "ansi"
     """The SQL dialect of the predicate."""
     headers: list[Literal["values", "json", "sql"]] = Field(default=["json", "sql"])

@@ -16,6 +16,21 @@ DIALECTS: Final = (
 )
 """What `dialect` may say: every dialect that `authz.rendering` can write a predicate in."""
 
+RESERVED_HEADERS: Final = frozenset(
+    {
+        "authorization", "cookie", "forwarded", "proxy-authorization", "remote-user", "true-client-ip",
+        "x-api-key", "x-auth-request-access-token", "x-auth-request-email", "x-auth-request-groups",
+        "x-auth-request-user", "x-client-ip", "x-cluster-client-ip", "x-forwarded-access-token",
+        "x-forwarded-client-cert", "x-forwarded-email", "x-forwarded-groups", "x-forwarded-host",
+        "x-forwarded-method", "x-forwarded-path", "x-forwarded-port", "x-forwarded-preferred-username",
+        "x-forwarded-prefix", "x-forwarded-scheme", "x-forwarded-server", "x-forwarded-ssl", "x-forwarded-uri",
+        "x-forwarded-user", "x-http-method", "x-http-method-override", "x-method-override", "x-original-host",
+        "x-original-method", "x-original-uri", "x-original-url", "x-override-url", "x-real-ip",
+        "x-remote-group", "x-remote-user", "x-rewrite-url", "x-webauth-user",
+    }
+)  # fmt: skip
+"""Headers that no token can stand in, because they are removed before Scopegate is asked, or have a meaning already."""
+
 RESERVED_DIMENSIONS: Final = frozenset(
     {"decision_id", "hidden", "id", "issuer", "json", "masked", "policy", "sql", "subject", "warehouse"}
 )

@@ -5,6 +5,7 @@ other. Only a text that cannot be read keeps the later steps from being taken.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -12,13 +13,15 @@ from authz.policy.canonical import policy_version
 from authz.policy.index import RuleIndex
 from authz.policy.merge import read_sources
 from authz.policy.names import RESERVED_DIMENSIONS
-from authz.policy.policyset import Dimension, Place, PolicySet
+from authz.policy.policyset import Dimension, Place, PolicySet, Warehouse
 from authz.policy.problems import PolicyError, Problems, in_file_order
 from authz.policy.report import Path, Report
 from authz.policy.routes import RouteTable
 from authz.policy.sections.context import Context, names_of
 from authz.policy.sections.edge import build_edge
-from authz.policy.sections.identities import build_issuer, build_trust, check_issuers_differ
+from authz.policy.sections.identities import build_trust
+from authz.policy.sections.introspection import check_patience
+from authz.policy.sections.issuers import build_issuer, check_issuers_differ
 from authz.policy.sections.routing import check_conflicts
 from authz.policy.sections.rules import build_deny, build_grant, build_restriction
 from authz.policy.sections.warehouses import build_warehouse
@@ -60,10 +63,13 @@ def _build(root: YamlMap, report: Report, sources: Sequence[SourceText]) -> Poli
     trusts = _named(draft.client_certificates, partial(build_trust, context))
     warehouses = _named(draft.warehouses, partial(build_warehouse, context))
     check_conflicts(context, warehouses.values())
+    warehouses = _without_tokens(warehouses)
     grants = _listed("grants", draft.grants, partial(build_grant, context))
     restrictions = _listed("restrictions", draft.restrictions, partial(build_restriction, context))
     denies = _listed("denies", draft.denies, partial(build_deny, context))
     edge = None if draft.edge is None else build_edge(context, draft.edge)
+    for name, part in draft.issuers.items():
+        check_patience(context, name, part, draft.edge)
     if len(report.problems) or edge is None:
         return None
     return PolicySet(
@@ -84,6 +90,12 @@ def _build(root: YamlMap, report: Report, sources: Sequence[SourceText]) -> Poli
         index=RuleIndex(grants, restrictions, denies),
         places=_places(context, draft),
     )
+
+
+def _without_tokens(warehouses: Mapping[str, Warehouse]) -> dict[str, Warehouse]:
+    """A token that is meant for one warehouse must not be told to another, which could use it there."""
+    headers = frozenset(name for warehouse in warehouses.values() for name in warehouse.accepts.headers)
+    return {name: replace(warehouse, token_headers=headers) for name, warehouse in warehouses.items()}
 
 
 def _named(

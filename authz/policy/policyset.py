@@ -169,6 +169,8 @@ class Warehouse:
     cache: CacheRule | None = None
     per_principal: RateLimit | None = None
     upstream_api_key_file: str | None = None
+    token_headers: frozenset[str] = frozenset()
+    """Headers that tokens stand in for any warehouse of the policy: none of them reaches this one."""
     place: Place
 
 

@@ -14,6 +14,9 @@ BEGIN, END = "<!-- table of `{name}`, made from the types -->", "<!-- end of tab
 SECTIONS: Mapping[str, str] = {
     "Document": "file",
     "IssuerPart": "issuers",
+    "IntrospectionPart": "introspection",
+    "PrivateKeyJwtPart": "private_key_jwt",
+    "PlacePart": "credentials",
     "CertificateTrustPart": "client_certificates",
     "DimensionPart": "dimensions",
     "WarehousePart": "warehouses",

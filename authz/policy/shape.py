@@ -16,10 +16,10 @@ from authz.policy.document import (
     DimensionPart,
     Document,
     EdgePart,
-    IssuerPart,
     WarehousePart,
 )
 from authz.policy.fields import Part
+from authz.policy.identityparts import IssuerPart
 from authz.policy.report import Report
 from authz.policy.ruleparts import DenyPart, GrantPart, RestrictionPart
 from authz.policy.shapemessages import report_shape

@@ -9,8 +9,10 @@ and `:scheme` cannot be removed by an answer at all. `connection` and what it na
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
+from authz.policy.policyset import Warehouse
 from authz.rendering.rewrites import OWNED_PREFIX
 
 ID: Final = "x-scope-id"
@@ -43,6 +45,9 @@ CREDENTIAL_HEADERS: Final = (
 
 The warehouse must not be able to use them elsewhere, and Envoy caches nothing that carries `authorization`.
 """
+
+TOKEN_HEADERS: Final = ("cf-access-jwt-assertion",)
+"""Where tokens stand that are put into requests on the way, whether the policy reads them there or not."""
 
 OWNED_HEADERS: Final = (
     # Another target or another method than the one that was decided on (oauth2-proxy CVE-2026-40575).
@@ -90,20 +95,33 @@ OWNED_HEADERS: Final = (
 )
 """No honest client sends these through: they go before anything sees them, and the answer removes them again."""
 
-REMOVED_HEADERS: Final = (*CREDENTIAL_HEADERS, *OWNED_HEADERS)
+REMOVED_HEADERS: Final = (*CREDENTIAL_HEADERS, *TOKEN_HEADERS, *OWNED_HEADERS)
 """What every answer removes, whether the request carried it or not: Envoy need not show Scopegate every header."""
 
-MUTABLE_HEADERS_EXPRESSION: Final = (
-    "^(?:" + "|".join([re.escape(OWNED_PREFIX) + "[a-z0-9-]+", *map(re.escape, REMOVED_HEADERS)]) + ")$"
-)
-"""RE2: every header that an answer may set or remove; Envoy refuses an answer that touches another."""
-
-_REMOVED = frozenset(REMOVED_HEADERS)
+_REMOVED: Final = frozenset(REMOVED_HEADERS)
 
 
-def is_owned(name: str) -> bool:
-    """Whether a header (lower case) is removed from a client's request."""
-    return name.startswith(OWNED_PREFIXES) or name in _REMOVED
+def removed_headers(warehouse: Warehouse) -> tuple[str, ...]:
+    """What every answer for a warehouse removes: beside the above, wherever the policy lets a token stand."""
+    own = (warehouse.token_headers | warehouse.accepts.headers) - _REMOVED
+    return (*REMOVED_HEADERS, *sorted(own))
+
+
+def mutable_headers_expression(warehouses: Iterable[Warehouse]) -> str:
+    """RE2: every header that an answer may set or remove; Envoy refuses an answer that touches another."""
+    own = {name for warehouse in warehouses for name in removed_headers(warehouse)} - _REMOVED
+    names = [*REMOVED_HEADERS, *sorted(own)]
+    return "^(?:" + "|".join([re.escape(OWNED_PREFIX) + "[a-z0-9-]+", *map(re.escape, names)]) + ")$"
+
+
+def is_owned(name: str, warehouse: Warehouse) -> bool:
+    """Whether a header (lower case) is removed from a client's request to a warehouse."""
+    return (
+        name.startswith(OWNED_PREFIXES)
+        or name in _REMOVED
+        or name in warehouse.token_headers
+        or name in warehouse.accepts.headers
+    )
 
 
 def dimension_header(dimension: str) -> str:

@@ -9,7 +9,7 @@ from authz.identity.principal import Principal
 from authz.policy.decision import Allow
 from authz.policy.policyset import Warehouse
 from authz.rendering.headers import check_dimensions, header_names, scope_headers
-from authz.rendering.owned import REMOVED_HEADERS, is_owned
+from authz.rendering.owned import is_owned, removed_headers
 from authz.rendering.query import (
     owned_parameters,
     partition,
@@ -43,7 +43,7 @@ def render(allow: Allow, principal: Principal, policy_version: str) -> Rewrites:
     scope_parameters(warehouse, allow.scope.rows)
     return Rewrites(
         set_headers=scope_headers(allow, principal, policy_version),
-        remove_headers=REMOVED_HEADERS,
+        remove_headers=removed_headers(warehouse),
         metadata=MappingProxyType(
             {
                 "principal": principal.key,
@@ -117,7 +117,7 @@ def _removals(allow: Allow, request: AccessRequest) -> tuple[str, ...]:
     """The owned headers that the client sent and the answer does not set (Envoy removes last)."""
     names = [name.lower() for name in request.headers]
     for name in names:
-        if "_" in name and is_owned(name.replace("_", "-")):
+        if "_" in name and is_owned(name.replace("_", "-"), allow.warehouse):
             # CGI and WSGI servers read `x_scope_region` and `x-scope-region` as one name (oauth2-proxy CVE-2025-64484).
             raise Denied(
                 Reason.REQUEST_AMBIGUOUS, "a header that belongs to Scopegate, written with underscores"

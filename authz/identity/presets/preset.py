@@ -69,20 +69,30 @@ class Preset:
         known = {parameter.name for parameter in self.parameters if not parameter.optional}
         return frozenset(name for text in texts for name in placeholders(text) if name in known)
 
-    def filled(self, values: Mapping[str, str]) -> "Preset":
-        """The same table with its places filled. A claim that is pinned to an optional parameter is let go without it."""
+    def filled(self, values: Mapping[str, str], *, own_issuer: str | None = None) -> "Preset":
+        """The same table with its places filled; a claim that is pinned to an optional parameter is let go without it.
+
+        With an own issuer, keys are discovered there, and a missing `iss` is no more excused.
+        """
         pinned = {
             claim: frozenset(text.format_map(values) for text in texts)
             for claim, texts in self.profile.pinned.items()
             if all(placeholders(text) <= values.keys() for text in texts)
         }
-        trust_domain = self.profile.trust_domain
+        profile = replace(
+            self.profile,
+            pinned=pinned,
+            trust_domain=_filled(self.profile.trust_domain, values),
+            iss_may_be_absent=self.profile.iss_may_be_absent and own_issuer is None,
+        )
+        if own_issuer is not None:
+            return replace(self, issuer=own_issuer, discovery=None, jwks_url=None, profile=profile)
         return replace(
             self,
             issuer=_filled(self.issuer, values),
             discovery=_filled(self.discovery, values),
             jwks_url=_filled(self.jwks_url, values),
-            profile=replace(self.profile, pinned=pinned, trust_domain=_filled(trust_domain, values)),
+            profile=profile,
         )
 
 
@@ -92,7 +102,6 @@ def placeholders(text: str) -> frozenset[str]:
 
 
 def _filled(text: str | None, values: Mapping[str, str]) -> str | None:
-    # A pattern that the policy's own issuer replaces is left without values.
     return None if text is None or not placeholders(text) <= values.keys() else text.format_map(values)
 
 

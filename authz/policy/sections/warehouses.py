@@ -1,17 +1,20 @@
 """Warehouses: the requests that belong to them, who may ask, and how they take a scope."""
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from authz.identity.accepts import AcceptedCredentials, Authentication
+from authz.identity.accepts import BEARER, AcceptedCredentials, Authentication, TokenPlace
 from authz.policy.document import WarehousePart
 from authz.policy.names import DIALECTS
 from authz.policy.policyset import CacheRule, HeaderForm, Warehouse
 from authz.policy.problems import did_you_mean
 from authz.policy.report import Path
 from authz.policy.sections.context import Context, is_broken
+from authz.policy.sections.introspection import check_one_asks
+from authz.policy.sections.places import build_places
 from authz.policy.sections.routing import build_routes
 
 _TTL = (timedelta(seconds=1), timedelta(days=7))
@@ -61,7 +64,7 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
 
 
 def _accepts(context: Context, path: Path, part: WarehousePart) -> AcceptedCredentials | None:
-    if is_broken(part.authentication, part.issuers, part.certificates):
+    if is_broken(part.authentication, part.issuers, part.certificates, part.credentials):
         return None
     names, report = context.names, context.report
     before = len(report.problems)
@@ -88,15 +91,41 @@ def _accepts(context: Context, path: Path, part: WarehousePart) -> AcceptedCrede
             )
         else:
             context.known((*path, key), kind, named, known)
+    issuers = part.issuers or tuple(names.issuers)
+    places = _places(context, path, part, issuers, authentication)
+    if authentication is not Authentication.CERTIFICATE:
+        check_one_asks(context, path if part.issuers is None else (*path, "issuers"), frozenset(issuers))
     if len(report.problems) != before:
         return None
     takes_tokens = authentication is not Authentication.CERTIFICATE
     takes_certificates = authentication is not Authentication.TOKEN
     return AcceptedCredentials(
         authentication=authentication,
-        issuers=frozenset(part.issuers or names.issuers) if takes_tokens else frozenset(),
+        issuers=frozenset(issuers) if takes_tokens else frozenset(),
         trusts=frozenset(part.certificates or names.trusts) if takes_certificates else frozenset(),
+        places=places,
     )
+
+
+def _places(
+    context: Context,
+    path: Path,
+    part: WarehousePart,
+    issuers: Sequence[str],
+    authentication: Authentication,
+) -> tuple[TokenPlace, ...]:
+    if authentication is not Authentication.CERTIFICATE:
+        parts = [context.names.issuers.get(name) for name in issuers]
+        return build_places(context, (*path, "credentials"), part.credentials, parts)
+    if part.credentials is not None:
+        context.report.add(
+            "conflict",
+            (*path, "credentials"),
+            "`credentials`, with `authentication: certificate`",
+            "they would never be looked at",
+            key=True,
+        )
+    return (BEARER,)
 
 
 def _authentication(context: Context, part: WarehousePart) -> Authentication:

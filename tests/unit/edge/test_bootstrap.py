@@ -119,6 +119,7 @@ def test_every_owned_header_is_removed_before_anything_sees_it() -> None:
     assert names == {*OWNED_HEADERS, "x-forwarded-for"}
     assert set(REMOVED_HEADERS) - names == {
         "authorization",
+        "cf-access-jwt-assertion",
         "proxy-authorization",
         "cookie",
         "x-forwarded-client-cert",
