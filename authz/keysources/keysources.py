@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from authz.identity.certificates import TrustBundle
@@ -196,15 +197,14 @@ class KeySources:
     async def _keep_fresh(self, source: _AnySource, refresh_seconds: float) -> None:
         # One task for each issuer: at most one request at a time, whoever asks for one.
         while True:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._delay(source, refresh_seconds)):
                     await source.wake.wait()
-            except TimeoutError:
-                pass
+            wanted = source.wake.is_set()
             source.wake.clear()
             source.looks.begin()
             try:
-                if await self._attempt(source):
+                if await self._attempt(source, quickly=wanted):
                     self._announce()
             finally:
                 source.looks.end()
@@ -215,8 +215,8 @@ class KeySources:
             return self._schedule.after_failure(refresh_seconds, source.failures, chance)
         return self._schedule.after_success(refresh_seconds, source.max_age, chance)
 
-    async def _attempt(self, source: _AnySource) -> bool:
-        changed = await source.attempt()
+    async def _attempt(self, source: _AnySource, *, quickly: bool = False) -> bool:
+        changed = await source.attempt(quickly=quickly)
         _call_listener(lambda: self._on_attempt(source.status()))
         return changed
 
@@ -239,14 +239,17 @@ class KeySources:
             if issuer.keys.is_local:
                 key_set = await asyncio.to_thread(load_key_set, issuer)
                 return Loaded(material=key_set, problems=key_set.problems)
-            key_set, max_age = await remote.fetch()
-            return Loaded(material=key_set, problems=key_set.problems, max_age=max_age)
+            return _loaded(*await remote.fetch())
+
+        async def load_quickly() -> Loaded[KeySet]:
+            return await load() if issuer.keys.is_local else _loaded(*await remote.fetch_quickly())
 
         source = Source(
             kind=SourceKind.ISSUER_KEYS,
             name=issuer.name,
             place=issuer.keys.place,
             load=load,
+            load_quickly=load_quickly,
             clock=self._clock,
         )
         return _IssuerSource(issuer, source, Demand(self._schedule))
@@ -270,6 +273,10 @@ class KeySources:
                 clock=self._clock,
             ),
         )
+
+
+def _loaded(key_set: KeySet, max_age: int | None) -> Loaded[KeySet]:
+    return Loaded(material=key_set, problems=key_set.problems, max_age=max_age)
 
 
 def _call_listener(listener: Callable[[], None]) -> None:

@@ -62,6 +62,7 @@ class Source(Generic[Material]):
         name: str,
         place: str,
         load: Callable[[], Awaitable[Loaded[Material]]],
+        load_quickly: Callable[[], Awaitable[Loaded[Material]]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.kind = kind
@@ -73,15 +74,19 @@ class Source(Generic[Material]):
         self.wake = asyncio.Event()
         self.looks = Looks()
         self._load = load
+        self._load_quickly = load_quickly or load
         self._clock = clock
         self._last_success: float | None = None
         self._last_error: str | None = None
         self._problems: tuple[str, ...] = ()
 
-    async def attempt(self) -> bool:
-        """Look once. Returns whether the material has changed; equal material stays the same object."""
+    async def attempt(self, *, quickly: bool = False) -> bool:
+        """Look once. Returns whether the material has changed; equal material stays the same object.
+
+        `quickly` is for when somebody waits.
+        """
         try:
-            loaded = await self._load()
+            loaded = await (self._load_quickly() if quickly else self._load())
         except (FetchError, SourceFileError) as error:
             self._fail(str(error))
             return False

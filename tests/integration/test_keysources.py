@@ -343,6 +343,29 @@ async def test_an_unknown_key_has_the_keys_looked_for_and_waits_for_the_answer(l
         assert await sources.look_again("nobody", b"?second") is False
 
 
+async def test_a_look_that_somebody_waits_for_takes_the_short_way(local: LocalIssuer) -> None:
+    """Straight to where the keys were; if they are not there any more, by the discovery document."""
+    schedule = Schedule(demand_wait=10.0)
+    async with running(at(local.url, KeyOrigin.DISCOVERY, every=3_600), schedule) as (sources, _):
+        del local.asked[:]
+        local.keys = (ec_key("second"),)
+        assert await sources.look_again("okta", b"?second") is True
+        assert [path for path, _ in local.asked] == ["/keys"]
+        local.keys = (ec_key("third"),)
+        local.document["jwks_uri"] = f"{local.url}/moved"
+
+        async def gone(request: web.Request) -> web.StreamResponse:
+            if request.path == "/moved":
+                return web.Response(body=jwks(*local.keys))
+            if request.path == "/keys":
+                return web.Response(status=404)
+            return web.json_response(local.document)
+
+        local.override = gone
+        assert await sources.look_again("okta", b"?third") is True
+        assert kids(sources) == {"third"}
+
+
 async def test_a_flood_of_unknown_keys_becomes_one_request(local: LocalIssuer) -> None:
     """Those that ask together share the answer; made-up keys beyond the permits are not looked for at all."""
     async with running(at(f"{local.url}/keys", every=3_600)) as (sources, _):
