@@ -4,7 +4,7 @@ Looked at on every check after authentication, for remembered principals, too, i
 how much is revoked. Whatever one entry blocks is blocked, whatever the others say.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from authz.errors import Denied, Reason
@@ -80,7 +80,7 @@ class Revocations:
                 if _issued_before(principal, cut.before):
                     _refuse(cut.blocked, "every token that was issued before a moment", now)
 
-    def unknown_names(self, issuers: Mapping[str, object], trusts: Mapping[str, object]) -> Iterator[str]:
+    def unknown_names(self, issuers: Container[str], trusts: Container[str]) -> Iterator[str]:
         """A line for each entry about an issuer or a trust that is not configured: it blocks nobody."""
         for what, named, known in (
             ("issuer", _issuers_of(self), issuers),

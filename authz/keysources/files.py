@@ -1,15 +1,21 @@
-"""Key sets and trust bundles from files."""
+"""Key sets, trust bundles and revocations from files."""
 
 import os
 import stat
 from pathlib import Path
 
 from authz.identity.certificates import TrustBundle, TrustBundleError, parse_trust_bundle
+from authz.identity.crl import MAX_CRL_BYTES
 from authz.identity.issuer import Issuer, KeyOrigin
 from authz.identity.keyset import MAX_KEY_SET_BYTES, KeySet, KeySetError, SharedSecret, parse_jwks
 from authz.identity.pem import MAX_BUNDLE_BYTES
+from authz.identity.revocations import Revocations
 from authz.identity.sharedsecret import MAX_SECRET_BYTES, parse_shared_secret
 from authz.identity.trust import CertificateTrust
+from authz.policy.revocationfile import parse_revocations
+from authz.policy.yamlvalues import SourceText
+
+MAX_REVOCATION_BYTES = 33_554_432
 
 
 class SourceFileError(Exception):
@@ -42,13 +48,25 @@ def read_private_file(place: str, limit: int) -> bytes:
 
 
 def load_trust_bundle(trust: CertificateTrust) -> TrustBundle:
-    """The roots and intermediates in the trust's files. Raises `SourceFileError`."""
+    """The roots, intermediates and revocation lists in the trust's files. Raises `SourceFileError`."""
     roots = _load(trust.roots, MAX_BUNDLE_BYTES)
     intermediates = None if trust.intermediates is None else _load(trust.intermediates, MAX_BUNDLE_BYTES)
+    crls = [_load(place, MAX_CRL_BYTES) for place in trust.crls]
     try:
-        return parse_trust_bundle(trust, roots, intermediates)
+        return parse_trust_bundle(trust, roots, intermediates, crls)
     except TrustBundleError as error:
         raise SourceFileError(str(error)) from None
+
+
+def load_revocations(place: str) -> Revocations:
+    """The revocations in a file. Raises `SourceFileError`, or `PolicyError` with every problem and its line."""
+    data = _load(place, MAX_REVOCATION_BYTES)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SourceFileError(f"{place}:{line}: not UTF-8") from None
+    return parse_revocations(SourceText(place, text))
 
 
 def _load(place: str, limit: int, *, private: bool = False) -> bytes:

@@ -1,4 +1,4 @@
-"""The background work that keeps key sets and trust bundles fresh.
+"""The background work that keeps key sets, trust bundles and revocations fresh.
 
 Checks never wait for it: they read what the snapshot holds. Every change ends in one call of `on_change`,
 upon which the app builds a new snapshot.
@@ -14,15 +14,26 @@ from dataclasses import dataclass, field
 from authz.identity.certificates import TrustBundle
 from authz.identity.issuer import Issuer
 from authz.identity.keyset import KeySet
+from authz.identity.revocations import NOTHING_REVOKED, Revocations
 from authz.identity.trust import CertificateTrust
 from authz.keysources.demand import Demand
 from authz.keysources.discovery import RemoteKeys
 from authz.keysources.fetch import TOTAL_SECONDS
-from authz.keysources.files import load_key_set, load_trust_bundle
+from authz.keysources.files import (
+    SourceFileError,
+    load_key_set,
+    load_revocations,
+    load_trust_bundle,
+)
 from authz.keysources.schedule import Schedule
 from authz.keysources.source import Loaded, Source, SourceKind, SourceStatus
+from authz.policy.problems import PolicyError
 
-_AnySource = Source[KeySet] | Source[TrustBundle]
+_AnySource = Source[KeySet] | Source[TrustBundle] | Source[Revocations]
+_SHOWN_PROBLEMS = 5
+
+REVOCATIONS = "operator"
+"""The name of the file of revocations among the sources; there is one at most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +55,17 @@ class Prepared:
 
     issuers: Mapping[str, _IssuerSource] = field(default_factory=dict)
     trusts: Mapping[str, _TrustSource] = field(default_factory=dict)
+    revocation_source: Source[Revocations] | None = None
+    """None where the policy names no file of revocations."""
+
+    @property
+    def revocations(self) -> Revocations:
+        """The revocations at hand; nothing is revoked without a file.
+
+        INVARIANT: whoever begins to serve looks at `missing` first, or a file that cannot be read would revoke nothing.
+        """
+        source = self.revocation_source
+        return NOTHING_REVOKED if source is None or source.material is None else source.material
 
     @property
     def key_sets(self) -> dict[str, KeySet]:
@@ -67,7 +89,8 @@ class Prepared:
     def sources(self) -> list[_AnySource]:
         """Every source, issuers first."""
         keys: list[_AnySource] = [entry.source for entry in self.issuers.values()]
-        return keys + [entry.source for entry in self.trusts.values()]
+        keys += [entry.source for entry in self.trusts.values()]
+        return keys if self.revocation_source is None else [*keys, self.revocation_source]
 
     @property
     def status(self) -> tuple[SourceStatus, ...]:
@@ -120,6 +143,11 @@ class KeySources:
         return self._current.bundles
 
     @property
+    def revocations(self) -> Revocations:
+        """The last good revocations."""
+        return self._current.revocations
+
+    @property
     def status(self) -> tuple[SourceStatus, ...]:
         """How each source is."""
         return self._current.status
@@ -129,9 +157,14 @@ class KeySources:
         """The sources that have nothing at all: not ready while there is one."""
         return self._current.missing
 
-    async def start(self, issuers: Mapping[str, Issuer], trusts: Mapping[str, CertificateTrust]) -> Prepared:
+    async def start(
+        self,
+        issuers: Mapping[str, Issuer],
+        trusts: Mapping[str, CertificateTrust],
+        revocations: str | None = None,
+    ) -> Prepared:
         """Try every source once and begin to refresh. What failed is in `missing`; URLs are tried again."""
-        prepared = await self.prepare(issuers, trusts)
+        prepared = await self.prepare(issuers, trusts, revocations)
         self.adopt(prepared)
         return prepared
 
@@ -142,12 +175,21 @@ class KeySources:
         await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def prepare(
-        self, issuers: Mapping[str, Issuer], trusts: Mapping[str, CertificateTrust]
+        self,
+        issuers: Mapping[str, Issuer],
+        trusts: Mapping[str, CertificateTrust],
+        revocations: str | None = None,
     ) -> Prepared:
-        """The sources of a policy: unchanged ones as they are, new and changed ones tried once."""
+        """The sources of a policy: unchanged ones as they are, new and changed ones tried once.
+
+        `revocations` is the file of revocations, if there is one.
+        """
         prepared = Prepared(
             issuers={name: self._issuer_source(issuer) for name, issuer in issuers.items()},
             trusts={name: self._trust_source(trust) for name, trust in trusts.items()},
+            revocation_source=None
+            if revocations is None
+            else self._revocation_source(revocations, frozenset(issuers), frozenset(trusts)),
         )
         await asyncio.gather(*(self._attempt(source) for source in prepared.sources if not source.tried))
         return prepared
@@ -193,6 +235,12 @@ class KeySources:
             changed = [await self._attempt(source) for source in files]
             if any(changed):
                 self._announce()
+
+    async def reload_revocations(self) -> None:
+        """Read the file of revocations again, and nothing else: what it says must not wait for other files."""
+        source = self._current.revocation_source
+        if source is not None and await self._attempt(source) and source is self._current.revocation_source:
+            self._announce()
 
     async def _keep_fresh(self, source: _AnySource, refresh_seconds: float) -> None:
         # One task for each issuer: at most one request at a time, whoever asks for one.
@@ -260,8 +308,7 @@ class KeySources:
             return _TrustSource(trust, old.source)
 
         async def load() -> Loaded[TrustBundle]:
-            bundle = await asyncio.to_thread(load_trust_bundle, trust)
-            return Loaded(material=bundle, problems=bundle.expired(self._clock()))
+            return Loaded(material=await asyncio.to_thread(load_trust_bundle, trust))
 
         return _TrustSource(
             trust,
@@ -271,8 +318,38 @@ class KeySources:
                 place=trust.roots,
                 load=load,
                 clock=self._clock,
+                report=TrustBundle.problems,
             ),
         )
+
+    def _revocation_source(
+        self, place: str, issuers: frozenset[str], trusts: frozenset[str]
+    ) -> Source[Revocations]:
+        async def load() -> Loaded[Revocations]:
+            try:
+                return Loaded(material=await asyncio.to_thread(load_revocations, place))
+            except PolicyError as error:
+                texts = [problem.text for problem in error.problems]
+                more = len(texts) - _SHOWN_PROBLEMS
+                rest = [f"and {more} more problems"] if more > 0 else []
+                raise SourceFileError("; ".join([*texts[:_SHOWN_PROBLEMS], *rest])) from None
+
+        def report(revocations: Revocations, _: float) -> tuple[str, ...]:
+            return tuple(revocations.unknown_names(issuers, trusts))
+
+        source = self._current.revocation_source
+        if source is None or source.place != place:
+            return Source(
+                kind=SourceKind.REVOCATIONS,
+                name=REVOCATIONS,
+                place=place,
+                load=load,
+                clock=self._clock,
+                report=report,
+            )
+        # The same file under another policy: its names may mean somebody now, or nobody any more.
+        source.report = report
+        return source
 
 
 def _loaded(key_set: KeySet, max_age: int | None) -> Loaded[KeySet]:

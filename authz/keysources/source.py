@@ -1,8 +1,8 @@
-"""One source: the last good key set or trust bundle, and how it came here."""
+"""One source: the last good key set, trust bundle or file of revocations, and how it came here."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -19,6 +19,7 @@ class SourceKind(StrEnum):
 
     ISSUER_KEYS = "issuer_keys"
     TRUST_BUNDLE = "trust_bundle"
+    REVOCATIONS = "revocations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class Loaded(Generic[Material]):
 class Source(Generic[Material]):
     """The last good material of one place. A failure never takes it away."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a source
         self,
         *,
         kind: SourceKind,
@@ -63,8 +64,10 @@ class Source(Generic[Material]):
         place: str,
         load: Callable[[], Awaitable[Loaded[Material]]],
         load_quickly: Callable[[], Awaitable[Loaded[Material]]] | None = None,
+        report: Callable[[Material, float], Iterable[str]] = lambda _material, _now: (),
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """`report` says what is wrong with material at a time, beside what was wrong when it was loaded."""
         self.kind = kind
         self.name = name
         self.place = place
@@ -73,6 +76,8 @@ class Source(Generic[Material]):
         self.failures = 0
         self.wake = asyncio.Event()
         self.looks = Looks()
+        self.report = report
+        self._loading = asyncio.Lock()
         self._load = load
         self._load_quickly = load_quickly or load
         self._clock = clock
@@ -85,6 +90,11 @@ class Source(Generic[Material]):
 
         `quickly` is for when somebody waits.
         """
+        # One look at a time: of two, the one that began first could end last, and bring the older content.
+        async with self._loading:
+            return await self._attempt(quickly=quickly)
+
+    async def _attempt(self, *, quickly: bool) -> bool:
         try:
             loaded = await (self._load_quickly() if quickly else self._load())
         except (FetchError, SourceFileError) as error:
@@ -115,7 +125,10 @@ class Source(Generic[Material]):
             last_success=self._last_success,
             last_error=self._last_error,
             failures=self.failures,
-            problems=self._problems,
+            problems=(
+                *self._problems,
+                *(() if self.material is None else self.report(self.material, self._clock())),
+            ),
         )
 
     def _fail(self, message: str) -> None:
