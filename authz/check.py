@@ -5,14 +5,15 @@ another policy, and the same inputs give the same outcome. What is remembered be
 remembered inside the snapshot, so a new policy or key set starts with an empty memory.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-
-from cachetools import LRUCache
+from enum import StrEnum
 
 from authz.errors import Denied
 from authz.identity.authenticator import Authenticator
 from authz.identity.credentials import read_credentials
 from authz.identity.principal import Principal
+from authz.memory import Memory
 from authz.policy.decision import Allow, Decision, Deny
 from authz.policy.evaluate import evaluate
 from authz.policy.policyset import PolicySet, Warehouse
@@ -23,6 +24,17 @@ from authz.request import AccessRequest
 MAX_REMEMBERED_DECISIONS = 20_000
 
 
+class Phase(StrEnum):
+    """The parts of answering a check, in their order; those in the middle are of `check`."""
+
+    READ = "read"
+    IDENTIFY = "identify"
+    DECIDE = "decide"
+    REWRITE = "rewrite"
+    ANSWER = "answer"
+    RECORD = "record"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Remembered:
     """A decision that holds for every request of one principal to one warehouse, until `decision.valid_until`."""
@@ -31,8 +43,8 @@ class Remembered:
     rewrites: Rewrites | None
 
 
-def _memory() -> "LRUCache[tuple[Principal, str], Remembered]":
-    return LRUCache(MAX_REMEMBERED_DECISIONS)
+def _memory() -> Memory[tuple[Principal, str], Remembered]:
+    return Memory(MAX_REMEMBERED_DECISIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,7 +53,7 @@ class Snapshot:
 
     policy: PolicySet
     authenticator: Authenticator
-    remembered: "LRUCache[tuple[Principal, str], Remembered]" = field(default_factory=_memory)
+    remembered: Memory[tuple[Principal, str], Remembered] = field(default_factory=_memory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,6 +62,7 @@ class Outcome:
 
     `rewrites` is the same object for every request of a principal to a warehouse, so that its serialized
     form can be kept; `request_rewrites` is what this request needs beside it. Both are None on a denial.
+    `remembered` says that the decision was; the credentials were, too, then.
     """
 
     decision: Decision
@@ -58,22 +71,34 @@ class Outcome:
     rewrites: Rewrites | None
     request_rewrites: Rewrites | None
     policy_version: str
+    remembered: bool = False
 
 
-def check(request: AccessRequest, snapshot: Snapshot, now: float) -> Outcome:
+def check(
+    request: AccessRequest,
+    snapshot: Snapshot,
+    now: float,
+    *,
+    entering: Callable[[Phase], None] = lambda _: None,
+) -> Outcome:
     """Decide one request. `now` is in seconds since the epoch. Never raises `Denied`: a denial is a value.
 
-    Any other exception is a defect; the transport answers it with a denial (`internal_error`).
+    Any other exception is a defect; the transport answers it with a denial (`internal_error`). `entering` is told
+    which phase begins: whoever measures brings the clock along.
     """
     warehouse: Warehouse | None = None
     principal: Principal | None = None
     rewrites: Rewrites | None = None
     request_rewrites: Rewrites | None = None
+    remembered = False
+    entering(Phase.IDENTIFY)
     try:
         warehouse = snapshot.policy.routes.find(request)
         credentials = read_credentials(request, warehouse.accepts)
         principal = snapshot.authenticator.authenticate(credentials, warehouse.accepts, now)
-        decision, rewrites = _decide(request, warehouse, principal, snapshot, now)
+        entering(Phase.DECIDE)
+        decision, rewrites, remembered = _decide(request, warehouse, principal, snapshot, now)
+        entering(Phase.REWRITE)
         if isinstance(decision, Allow) and rewrites is not None:
             request_rewrites = render_request(decision, request, snapshot.policy.version)
     except Denied as denied:
@@ -89,16 +114,17 @@ def check(request: AccessRequest, snapshot: Snapshot, now: float) -> Outcome:
         rewrites=rewrites,
         request_rewrites=request_rewrites,
         policy_version=snapshot.policy.version,
+        remembered=remembered,
     )
 
 
 def _decide(
     request: AccessRequest, warehouse: Warehouse, principal: Principal, snapshot: Snapshot, now: float
-) -> tuple[Decision, Rewrites | None]:
+) -> tuple[Decision, Rewrites | None, bool]:
     key = (principal, warehouse.name)
-    known = snapshot.remembered.get(key)
+    known = snapshot.remembered.recall(key)
     if known is not None and now < known.decision.valid_until:
-        return known.decision, known.rewrites
+        return known.decision, known.rewrites, True
     decision = evaluate(snapshot.policy, principal, warehouse, request, now)
     rewrites: Rewrites | None = None
     if isinstance(decision, Allow):
@@ -115,4 +141,4 @@ def _decide(
             )
     if not decision.per_request and now < decision.valid_until:
         snapshot.remembered[key] = Remembered(decision, rewrites)
-    return decision, rewrites
+    return decision, rewrites, False

@@ -64,6 +64,12 @@ class InForce:
         self._attempts: dict[tuple[SourceKind, str], SourceStatus] = {}
         self._introspection_problems: dict[str, str] = {}
         self.engine = Engine(self._serving(None, {}, {}))
+        metrics.watch_revocation_lists(
+            lambda: {
+                name: [(made.this_update, made.next_update) for made in bundle.lists]
+                for name, bundle in self._keys.bundles.items()
+            }
+        )
 
     async def load(self) -> bool:
         """Put the policy of the files in force if it is a good one, else say what is wrong; whether it was."""
@@ -184,12 +190,21 @@ class InForce:
                 introspected=self._introspectors.tokens,
             )
             snapshot = Snapshot(policy=policy, authenticator=authenticator)
+        answers = AnswerWriter(
+            policy_version="" if policy is None else policy.version,
+            public_url=None if policy is None else policy.edge.public_url,
+        )
+        if snapshot is not None:
+            self._metrics.watch_memories(
+                {
+                    **snapshot.authenticator.memories,
+                    "decisions": snapshot.remembered,
+                    "answers": answers.allows,
+                }
+            )
         return Serving(
             snapshot=snapshot,
-            answers=AnswerWriter(
-                policy_version="" if policy is None else policy.version,
-                public_url=None if policy is None else policy.edge.public_url,
-            ),
+            answers=answers,
             observer=Recording(
                 Recorder(policy_reads(policy)),
                 metrics=self._metrics,

@@ -10,9 +10,7 @@ may be used once was used (`usedtokens`). One Authenticator serves one thread.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import assert_never
-
-from cachetools import LRUCache
+from typing import Any, assert_never
 
 from authz.errors import Denied, Doubt, KeyDoubt, Reason
 from authz.identity.accepts import AcceptedCredentials, Authentication
@@ -26,6 +24,7 @@ from authz.identity.peercertificate import PeerCertificate, parse_peer_certifica
 from authz.identity.principal import Method, Principal
 from authz.identity.tokens import check_accepted, find_issuer, parse_token, verify_token
 from authz.identity.usedtokens import UsedTokens
+from authz.memory import Memory
 
 MAX_REMEMBERED_PRINCIPALS = 20_000
 MAX_REMEMBERED_REFUSALS = 4_096
@@ -110,8 +109,13 @@ class Authenticator:
             if issuer.introspection is not None
         }
         self._introspected.update(introspected or {})
-        self._known: LRUCache[_Key, _Known] = LRUCache(MAX_REMEMBERED_PRINCIPALS)
-        self._refused: LRUCache[bytes, _Refused] = LRUCache(MAX_REMEMBERED_REFUSALS)
+        self._known: Memory[_Key, _Known] = Memory(MAX_REMEMBERED_PRINCIPALS)
+        self._refused: Memory[bytes, _Refused] = Memory(MAX_REMEMBERED_REFUSALS)
+
+    @property
+    def memories(self) -> "dict[str, Memory[Any, Any]]":
+        """What is remembered, by what it is: for those who measure it."""
+        return {"principals": self._known, "refusals": self._refused}
 
     def authenticate(self, credentials: Credentials, accepts: AcceptedCredentials, now: float) -> Principal:
         """The principal behind the credentials. `now` is in seconds since the epoch.
@@ -147,7 +151,7 @@ class Authenticator:
     def _by_token(self, token: str, pem: str | None, accepts: AcceptedCredentials, now: float) -> _Known:
         self._check_size(token)
         key = _digest(token)
-        known = self._known.get(key)
+        known = self._known.recall(key)
         if known is not None and known.not_before <= now < known.principal.expires_at:
             check_accepted(known.principal.issuer, accepts.issuers)
             if known.thumbprint is not None:
@@ -168,7 +172,7 @@ class Authenticator:
 
     def _by_certificate(self, pem: str, accepts: AcceptedCredentials, now: float) -> _Known:
         key = (_digest(pem), accepts.trusts)
-        known = self._known.get(key)
+        known = self._known.recall(key)
         if known is not None and known.not_before <= now < known.principal.expires_at:
             return known
         verified = self._verify_certificate(parse_peer_certificate(pem), accepts, now)
@@ -186,7 +190,7 @@ class Authenticator:
         self._check_size(token)
         # One digest of both. No text that can be parsed has a NUL, so the two cannot be cut elsewhere.
         key = (_digest(f"{token}\0{pem}"), accepts.trusts)
-        known = self._known.get(key)
+        known = self._known.recall(key)
         if known is not None and known.not_before <= now < known.principal.expires_at:
             check_accepted(known.principal.issuer, accepts.issuers)
             return known
@@ -216,7 +220,7 @@ class Authenticator:
                 issuer = self._introspecting[named[0]]
                 return issuer, self._introspected[issuer.name].verify(token, key, issuer, now)
             # INVARIANT: a token is shown to nobody but the one issuer that it can be from.
-        refused = self._refused.get(key)
+        refused = self._refused.recall(key)
         if refused is not None:
             if refused.doubt is not None:
                 check_accepted(refused.doubt.issuer, accepts.issuers)

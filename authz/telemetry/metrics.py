@@ -1,8 +1,11 @@
-"""Metrics for Prometheus. Labels come from closed sets and from names in the policy, never from a request."""
+"""Metrics for Prometheus. Labels come from closed sets and from names in the policy, never from a request.
 
-from collections.abc import Callable, Iterable
+The one thing of a request that is shown is the trace id of an exemplar: 32 hex digits or nothing (`traces`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,14 +19,30 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.process_collector import ProcessCollector
 
 from authz import __version__
+from authz.check import Phase
 from authz.errors import Reason
+from authz.memory import Memory
+from authz.telemetry.memories import Memories
+from authz.telemetry.revocations import Lists, RevocationLists
+from authz.telemetry.series import Decisions, Times
 
-_MICROSECOND: Final = 1e-6
 CHECK_BUCKETS: Final = tuple(
-    n * _MICROSECOND
+    n / 1_000_000
     for n in (10, 20, 30, 50, 75, 100, 150, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000)
 )
 """Seconds. A warm check takes tens of microseconds, one with a signature to verify some hundred."""
+PHASE_BUCKETS: Final = tuple(n / 1_000_000 for n in (1, 2, 5, 10, 20, 50, 100, 250, 1_000, 10_000))
+"""Seconds."""
+SYNC_BUCKETS: Final = (0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+"""Seconds. What a disk takes until a record is durable: a tenth of a millisecond, or a second when it is ill."""
+
+
+class Warmth(StrEnum):
+    """What was at hand for a check."""
+
+    WARM = "warm"
+    """Credentials and decision were remembered."""
+    COLD = "cold"
 
 
 class Reload(StrEnum):
@@ -49,20 +68,31 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._decisions = Counter(
-            "scopegate_decisions",
-            "Decisions by warehouse, outcome and reason",
-            ["warehouse", "outcome", "reason"],
-            registry=self.registry,
-        )
-        self._bound: dict[tuple[str | None, Reason], Counter] = {}
-        check_seconds = Histogram(
+        self._decisions = Decisions()
+        self._check_seconds = Times(
             "scopegate_check_seconds",
-            "Time from the bytes of a question to the bytes of its answer",
-            buckets=CHECK_BUCKETS,
-            registry=self.registry,
+            "Time from the bytes of a question to the bytes of its answer, by what was remembered",
+            "cache",
+            [warmth.value for warmth in Warmth],
+            CHECK_BUCKETS,
         )
-        self.observe_check_seconds: Callable[[float], None] = check_seconds.observe
+        self._phase_seconds = Times(
+            "scopegate_check_phase_seconds",
+            "Time of the phases of a check, for a sample of the checks",
+            "phase",
+            [phase.value for phase in Phase],
+            PHASE_BUCKETS,
+        )
+        self._memories = Memories()
+        self._revocation_lists = RevocationLists()
+        for collector in (
+            self._decisions,
+            self._check_seconds,
+            self._phase_seconds,
+            self._memories,
+            self._revocation_lists,
+        ):
+            self.registry.register(collector)
         self._in_flight = Gauge(
             "scopegate_checks_in_flight",
             "Checks that are accepted and not yet answered",
@@ -103,6 +133,12 @@ class Metrics:
             ["kind", "name", "outcome"],
             registry=self.registry,
         )
+        self._source_failing = Gauge(
+            "scopegate_key_source_failing",
+            "1 when the last look at the keys of an issuer or the roots of client certificates failed",
+            ["kind", "name"],
+            registry=self.registry,
+        )
         self._introspections = Counter(
             "scopegate_introspections",
             "Questions to issuers about opaque tokens by outcome",
@@ -112,6 +148,19 @@ class Metrics:
         self._audit = Counter(
             "scopegate_audit_records", "Audit records by fate", ["fate"], registry=self.registry
         )
+        self._audit_queue = Gauge(
+            "scopegate_audit_queue_records",
+            "Audit records that wait to be written",
+            registry=self.registry,
+        )
+        sync_seconds = Histogram(
+            "scopegate_audit_sync_seconds",
+            "Time until written audit records are durable",
+            buckets=SYNC_BUCKETS,
+            registry=self.registry,
+        )
+        self.audit_synced: Callable[[float], None] = sync_seconds.observe
+        """Note the seconds of one fsync. May be called from any thread."""
         Info("scopegate_build", "The running version", registry=self.registry).info({"version": __version__})
         self._bind_closed_sets()
 
@@ -124,14 +173,40 @@ class Metrics:
         """Read the number of checks in flight from `count` at each scrape."""
         self._in_flight.set_function(count)
 
-    def decided(self, warehouse: str | None, reason: Reason) -> None:
-        """Count a decision. `warehouse` is a configured name, or None where no warehouse was found."""
-        child = self._bound.get((warehouse, reason))
-        if child is None:
-            outcome = "allow" if reason is Reason.GRANTED else "deny"
-            child = self._decisions.labels(warehouse or "", outcome, reason.value)
-            self._bound[warehouse, reason] = child
-        child.inc()
+    def watch_audit_queue(self, count: Callable[[], float]) -> None:
+        """Read the number of audit records that wait to be written from `count` at each scrape."""
+        self._audit_queue.set_function(count)
+
+    def watch_memories(self, memories: Mapping[str, Memory[Any, Any]]) -> None:
+        """Show these memories from now on; their names are of a closed set."""
+        self._memories.watch(memories)
+
+    def watch_revocation_lists(self, read: Callable[[], Lists]) -> None:
+        """Read the times of the revocation lists from `read` at each scrape."""
+        self._revocation_lists.read = read
+
+    def decided(  # noqa: PLR0913 - one call on the hot path, in place of two
+        self,
+        warehouse: str | None,
+        reason: Reason,
+        seconds: float,
+        *,
+        warm: bool = False,
+        traceparent: str | None = None,
+        at: float = 0.0,
+    ) -> None:
+        """Count a decision that was made at `at` (seconds since the epoch) and took `seconds`.
+
+        `warehouse` is a configured name, or None where no warehouse was found; `warm` says that credentials and
+        decision were remembered; `traceparent` is the raw text of the header.
+        """
+        self._decisions.count(warehouse, reason)
+        self._check_seconds.observe("warm" if warm else "cold", seconds, traceparent, at)
+
+    def timed(self, phases: Iterable[tuple[Phase, float]]) -> None:
+        """The phases of one check out of many, with their seconds."""
+        for phase, seconds in phases:
+            self._phase_seconds.observe(phase.value, seconds)
 
     def defect(self) -> None:
         """Count a check that was denied because an exception nobody foresaw was raised."""
@@ -151,18 +226,18 @@ class Metrics:
         self._policy_info.info({"version": version})
         self._policy_loaded_at.set(at)
         for warehouse in warehouses:
-            self._bound.setdefault(
-                (warehouse, Reason.GRANTED), self._decisions.labels(warehouse, "allow", Reason.GRANTED.value)
-            )
+            self._decisions.expect(warehouse)
 
     def source_refreshed(self, kind: str, name: str, outcome: Refresh, confirmed_at: float | None) -> None:
         """Count a look at a key source. `kind` is of a closed set, `name` a configured one."""
         self._refreshes.labels(kind, name, outcome.value).inc()
+        self._source_failing.labels(kind, name).set(outcome is Refresh.FAILED)
         self._source_confirmed_at.labels(kind, name).set(confirmed_at or 0.0)
 
     def source_gone(self, kind: str, name: str) -> None:
         """Forget the series of a source that the policy no longer names."""
         self._refreshes.remove_by_labels({"kind": kind, "name": name})
+        self._source_failing.remove_by_labels({"kind": kind, "name": name})
         self._source_confirmed_at.remove_by_labels({"kind": kind, "name": name})
 
     def introspected(self, issuer: str, outcome: str) -> None:

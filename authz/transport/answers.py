@@ -17,8 +17,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from cachetools import LRUCache
-
 from authz._pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption, QueryParameter
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import (
     CheckResponse,
@@ -30,6 +28,7 @@ from authz._pb.google.rpc.status_pb2 import Status as RpcStatus
 from authz.check import Outcome
 from authz.errors import Reason
 from authz.identity.principal import Principal
+from authz.memory import Memory
 from authz.policy.decision import Allow
 from authz.rendering.rewrites import Rewrites
 from authz.transport.challenge import challenge, resource_metadata_url
@@ -51,12 +50,12 @@ Prepared = tuple[bytes, ...]
 class AnswerWriter:
     """Serializes outcomes under one policy; what it has prepared goes with it when the policy changes."""
 
-    __slots__ = ("_allows", "_denials", "_metadata_url", "policy_version")
+    __slots__ = ("_denials", "_metadata_url", "allows", "policy_version")
 
     def __init__(self, *, policy_version: str, public_url: str | None) -> None:
         self.policy_version = policy_version
         self._metadata_url = None if public_url is None else resource_metadata_url(public_url)
-        self._allows: LRUCache[Rewrites, Prepared] = LRUCache(_MAX_PREPARED)
+        self.allows: Memory[Rewrites, Prepared] = Memory(_MAX_PREPARED)
         self._denials: dict[tuple[Reason, str | None], Prepared] = {}
 
     def serialize_outcome(self, outcome: Outcome, decision_id: bytes) -> bytes:
@@ -69,11 +68,11 @@ class AnswerWriter:
             return self.serialize_denial(decision.reason, decision_id, warehouse=_name(outcome))
         if outcome.rewrites is None or outcome.request_rewrites is None or outcome.principal is None:
             raise ValueError("an allow without principal or rewrites")
-        prepared = self._allows.get(outcome.rewrites)
+        prepared = self.allows.recall(outcome.rewrites)
         if prepared is None:
             prepared = self._prepared_allow(decision, outcome.rewrites, outcome.principal)
             if not decision.per_request:
-                self._allows[outcome.rewrites] = prepared
+                self.allows[outcome.rewrites] = prepared
         answer = decision_id.join(prepared)
         extra = outcome.request_rewrites
         if extra.remove_headers or extra.set_headers or extra.remove_query or outcome.rewrites.remove_query:

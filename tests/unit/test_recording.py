@@ -40,7 +40,7 @@ def test_a_decision_is_counted_timed_and_recorded(outcome: Outcome, labels: dict
     """Once each."""
     metrics, records = _noted(outcome)
     assert metrics.registry.get_sample_value("scopegate_decisions_total", labels) == 1
-    assert metrics.registry.get_sample_value("scopegate_check_seconds_count") == 1
+    assert metrics.registry.get_sample_value("scopegate_check_seconds_count", {"cache": "cold"}) == 1
     assert [record.reason for record in records] == [labels["reason"]]
 
 

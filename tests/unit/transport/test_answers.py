@@ -202,7 +202,7 @@ def test_answers_for_one_request_are_not_kept() -> None:
     """A decision that read the request is made anew each time: keeping its answer would only fill the memory."""
     writer = _writer()
     writer.serialize_outcome(allowed(per_request=True), ID)
-    assert not writer._allows
+    assert not writer.allows
 
 
 def test_extra_headers_of_a_request_are_set() -> None:

@@ -1,17 +1,18 @@
 """The engine: every question gets an answer, every doubt is a denial, nothing is decided unseen."""
 
 import json
+from collections.abc import Iterable
 
 import pytest
 from structlog.testing import capture_logs
 
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
-from authz.check import Outcome
+from authz.check import Outcome, Phase
 from authz.errors import Reason
 from authz.policy.decision import Allow
 from authz.request import AccessRequest
 from authz.transport.answers import AnswerWriter
-from authz.transport.engine import Engine, Serving
+from authz.transport.engine import TIMED_ONE_IN, Engine, Serving
 from tests.unit.transport.questions import question
 
 
@@ -20,6 +21,7 @@ class Notes:
 
     def __init__(self, failure: BaseException | None = None) -> None:
         self.failure = failure
+        self.phases: list[dict[Phase, float]] = []
         self.seen: list[tuple[Reason, AccessRequest | None, str, float]] = []
 
     def decided(
@@ -30,6 +32,9 @@ class Notes:
         self.seen.append((reason, request, decision_id, at))
         if self.failure is not None:
             raise self.failure
+
+    def timed(self, phases: Iterable[tuple[Phase, float]]) -> None:
+        self.phases.append(dict(phases))
 
 
 class Broken:
@@ -124,3 +129,12 @@ def test_each_answer_has_its_own_decision_id() -> None:
     ]
     assert [body["decision_id"] for body in bodies] == [seen[2] for seen in notes.seen]
     assert len({body["decision_id"] for body in bodies}) == 3
+
+
+def test_one_check_of_many_has_its_phases_timed() -> None:
+    """Enough for a histogram, too few to be felt."""
+    notes = Notes()
+    engine = _engine(notes)
+    for _ in range(2 * TIMED_ONE_IN):
+        engine.decide(question().SerializeToString())
+    assert [list(phases) for phases in notes.phases] == [[Phase.READ, Phase.ANSWER, Phase.RECORD]] * 2
