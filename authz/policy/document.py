@@ -131,6 +131,13 @@ class EdgePart(Part):
     """How long Envoy waits for a decision, 10ms to 30s; then it answers 503."""
 
 
+class AuditPart(Part):
+    """What the audit trail holds beside what the policy reads."""
+
+    also_record: list[Text] = Field(default=[])
+    """`principal.groups` (all of them), `principal.claims` (all), `principal.claims.NAME`, `request.path`."""
+
+
 class Document(Part):
     """A Scopegate policy."""
 
@@ -152,3 +159,5 @@ class Document(Part):
     """Rules that end it."""
     edge: EdgePart = EdgePart()
     """The Envoy in front."""
+    audit: AuditPart = AuditPart()
+    """The audit trail."""

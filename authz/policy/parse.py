@@ -17,6 +17,7 @@ from authz.policy.policyset import Dimension, Place, PolicySet, Warehouse
 from authz.policy.problems import PolicyError, Problems, in_file_order
 from authz.policy.report import Path, Report
 from authz.policy.routes import RouteTable
+from authz.policy.sections.audit import build_audit
 from authz.policy.sections.context import Context, names_of
 from authz.policy.sections.edge import build_edge
 from authz.policy.sections.identities import build_trust
@@ -68,9 +69,12 @@ def _build(root: YamlMap, report: Report, sources: Sequence[SourceText]) -> Poli
     restrictions = _listed("restrictions", draft.restrictions, partial(build_restriction, context))
     denies = _listed("denies", draft.denies, partial(build_deny, context))
     edge = None if draft.edge is None else build_edge(context, draft.edge)
+    if edge is not None and edge.forward_client_chain:
+        warehouses = _with_client_chains(warehouses)
     for name, part in draft.issuers.items():
         check_patience(context, name, part, draft.edge)
-    if len(report.problems) or edge is None:
+    also_record = None if draft.audit is None else build_audit(context, draft.audit)
+    if len(report.problems) or edge is None or also_record is None:
         return None
     return PolicySet(
         version=policy_version(root),
@@ -86,8 +90,12 @@ def _build(root: YamlMap, report: Report, sources: Sequence[SourceText]) -> Poli
         restrictions=restrictions,
         denies=denies,
         edge=edge,
+        also_record=also_record,
         routes=RouteTable(warehouses.values()),
         index=RuleIndex(grants, restrictions, denies),
+        revocations=None
+        if draft.revocations is None
+        else context.file(("revocations", "file"), draft.revocations.file),
         places=_places(context, draft),
     )
 
@@ -96,6 +104,13 @@ def _without_tokens(warehouses: Mapping[str, Warehouse]) -> dict[str, Warehouse]
     """A token that is meant for one warehouse must not be told to another, which could use it there."""
     headers = frozenset(name for warehouse in warehouses.values() for name in warehouse.accepts.headers)
     return {name: replace(warehouse, token_headers=headers) for name, warehouse in warehouses.items()}
+
+
+def _with_client_chains(warehouses: Mapping[str, Warehouse]) -> dict[str, Warehouse]:
+    return {
+        name: replace(warehouse, accepts=replace(warehouse.accepts, client_chain=True))
+        for name, warehouse in warehouses.items()
+    }
 
 
 def _named(
@@ -145,6 +160,5 @@ def _places(context: Context, draft: Draft) -> dict[str, Place]:
         for section, parts in sections
         for name in parts
     }
-    if "edge" in context.report.root:
-        places["edge"] = context.report.place(("edge",))
-    return places
+    written = [section for section in ("edge", "revocations") if section in context.report.root]
+    return places | {section: context.report.place((section,)) for section in written}

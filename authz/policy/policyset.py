@@ -189,6 +189,10 @@ class PolicySet:
     edge: "EdgeSettings"
     routes: "RouteTable"
     index: "RuleIndex"
+    also_record: tuple[str, ...] = ()
+    """Facts for the audit trail beside those that the rules read: `principal.claims.email`."""
+    revocations: str | None = None
+    """The file of revocations. What it says is no part of the policy: it changes alone."""
     places: Mapping[str, Place] = field(default_factory=dict)
     """Where issuers, client certificates, dimensions and the edge section stand (`issuers.okta`; `edge` if it is written)."""
 
@@ -205,6 +209,8 @@ class EdgeSettings:
     client_ca: str | None = None
     """PEM file of the CAs whose client certificates Envoy lets in; needed where a warehouse takes certificates."""
     require_client_certificate: bool = False
+    forward_client_chain: bool = False
+    """Whether Envoy tells Scopegate what a client sends along with its certificate."""
     scopegate: tuple[str, ...] = ("unix:/run/scopegate/scopegate.sock",)
     """Addresses of Scopegate's workers: `unix:/path` or `host:port`."""
     admin: str = "unix:/run/scopegate/envoy-admin.sock"

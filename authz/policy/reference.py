@@ -29,6 +29,7 @@ SECTIONS: Mapping[str, str] = {
     "SelectorPart": "to",
     "ValidityPart": "valid",
     "EdgePart": "edge",
+    "AuditPart": "audit",
 }
 """The heading under which each kind of mapping stands."""
 

@@ -12,10 +12,12 @@ from typing import Any, Final, Generic, TypeVar, cast
 from pydantic import BaseModel, ValidationError, create_model
 
 from authz.policy.document import (
+    AuditPart,
     CertificateTrustPart,
     DimensionPart,
     Document,
     EdgePart,
+    RevocationsPart,
     WarehousePart,
 )
 from authz.policy.fields import Part
@@ -46,7 +48,9 @@ class Draft:
     grants: list[GrantPart | None] = field(default_factory=list)
     restrictions: list[RestrictionPart | None] = field(default_factory=list)
     denies: list[DenyPart | None] = field(default_factory=list)
+    revocations: RevocationsPart | None = None
     edge: EdgePart | None = None
+    audit: AuditPart | None = None
 
 
 def read_document(root: YamlMap, report: Report) -> Draft:
@@ -64,7 +68,9 @@ def read_document(root: YamlMap, report: Report) -> Draft:
             grants=list(document.grants),
             restrictions=list(document.restrictions),
             denies=list(document.denies),
+            revocations=document.revocations,
             edge=document.edge,
+            audit=document.audit,
         )
     return Draft(
         issuers=_named(root.get("issuers"), _Salvage(IssuerPart)),
@@ -74,7 +80,9 @@ def read_document(root: YamlMap, report: Report) -> Draft:
         grants=_listed(root.get("grants"), _Salvage(GrantPart)),
         restrictions=_listed(root.get("restrictions"), _Salvage(RestrictionPart)),
         denies=_listed(root.get("denies"), _Salvage(DenyPart)),
+        revocations=_Salvage(RevocationsPart)(root.get("revocations")),
         edge=_Salvage(EdgePart)(root["edge"]) if "edge" in root else EdgePart(),
+        audit=_Salvage(AuditPart)(root["audit"]) if "audit" in root else AuditPart(),
     )
 
 
