@@ -22,6 +22,7 @@ from authz.config.watch import Fingerprint, fingerprint
 from authz.identity.authenticator import Authenticator
 from authz.identity.certificates import TrustBundle
 from authz.identity.keyset import KeySet
+from authz.identity.usedtokens import UsedTokens
 from authz.keysources.introspector import Introspected, Introspectors
 from authz.keysources.keysources import KeySources, Prepared
 from authz.keysources.source import SourceKind, SourceStatus
@@ -55,6 +56,7 @@ class InForce:
         self._audit = audit
         self._keys = KeySources(on_change=self._keys_changed, on_attempt=self._keys_attempted)
         self._introspectors = Introspectors(told=self._introspected)
+        self._used_tokens = UsedTokens()
         self._policy: PolicySet | None = None
         self._loaded_at: float | None = None
         self._refused: tuple[str, ...] = ()
@@ -188,11 +190,15 @@ class InForce:
                 key_sets=key_sets,
                 bundles=bundles,
                 introspected=self._introspectors.tokens,
+                used=self._used_tokens,
             )
             snapshot = Snapshot(policy=policy, authenticator=authenticator)
         answers = AnswerWriter(
             policy_version="" if policy is None else policy.version,
             public_url=None if policy is None else policy.edge.public_url,
+            basic=()
+            if policy is None
+            else [each.name for each in policy.warehouses.values() if each.accepts.takes_basic],
         )
         if snapshot is not None:
             self._metrics.watch_memories(

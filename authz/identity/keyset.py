@@ -98,7 +98,8 @@ class KeySet:
             return self.by_kid[kid]
         if len(self.keys) == 1:
             (only,) = self.keys
-            if kid is None or only.kid is None:
+            # The id of a secret is always said: which of two is meant must not depend on how many there are.
+            if (kid is None or only.kid is None) and not isinstance(only, SharedSecret):
                 return (only,)
         return ()
 

@@ -23,7 +23,7 @@ def check_kind(claims: _Claims, profile: TokenProfile) -> None:
     Its signature and issuer are right, and its audience may be, too: only what is in it tells it apart.
     """
     for name, values in profile.kinds.items():
-        if claims.get(name) not in values:
+        if not _is_one_of(claims.get(name), values):
             raise _other_kind(f"`{name}` is not {_listed(values)}")
     for names in profile.marks:
         if names.isdisjoint(claims):
@@ -36,8 +36,7 @@ def check_kind(claims: _Claims, profile: TokenProfile) -> None:
 def check_profile(claims: _Claims, profile: TokenProfile) -> None:
     """Raise `Denied(token_claims_invalid)` unless the claims are there, of their types and of the pinned values."""
     for name, values in profile.pinned.items():
-        value = claims.get(name)
-        if not isinstance(value, str) or value not in values:
+        if not _is_one_of(claims.get(name), values):
             raise _invalid(f"`{name}` is missing or not what the policy pins it to")
     for name, kind in profile.required.items():
         if name not in claims:
@@ -67,6 +66,10 @@ def check_subject_form(subject: str, claims: _Claims, profile: TokenProfile) -> 
             raise _invalid("the subject is no service account")
         if not _says_the_same(claims.get("kubernetes.io"), *found.groups()):
             raise _invalid("`kubernetes.io` names another service account than the subject")
+
+
+def _is_one_of(value: object, values: frozenset[str]) -> bool:
+    return isinstance(value, str) and value in values
 
 
 def _says_the_same(cluster: object, namespace: str, name: str) -> bool:

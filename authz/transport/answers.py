@@ -13,7 +13,7 @@ every request of a principal to a warehouse is serialized once, and what belongs
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -48,12 +48,16 @@ Prepared = tuple[bytes, ...]
 
 
 class AnswerWriter:
-    """Serializes outcomes under one policy; what it has prepared goes with it when the policy changes."""
+    """Serializes outcomes under one policy; what it has prepared goes with it when the policy changes.
 
-    __slots__ = ("_denials", "_metadata_url", "allows", "policy_version")
+    `basic` names the warehouses that take HTTP Basic, whose clients wait to be asked for it.
+    """
 
-    def __init__(self, *, policy_version: str, public_url: str | None) -> None:
+    __slots__ = ("_basic", "_denials", "_metadata_url", "allows", "policy_version")
+
+    def __init__(self, *, policy_version: str, public_url: str | None, basic: Iterable[str] = ()) -> None:
         self.policy_version = policy_version
+        self._basic = frozenset(basic)
         self._metadata_url = None if public_url is None else resource_metadata_url(public_url)
         self.allows: Memory[Rewrites, Prepared] = Memory(_MAX_PREPARED)
         self._denials: dict[tuple[Reason, str | None], Prepared] = {}
@@ -110,7 +114,11 @@ class AnswerWriter:
             _header(DECISION_ID_HEADER, _PLACEHOLDER),
         ]
         if status.http == 401:
-            headers.append(_header("www-authenticate", challenge(reason, self._metadata_url)))
+            headers.append(
+                _header(
+                    "www-authenticate", challenge(reason, self._metadata_url, basic=warehouse in self._basic)
+                )
+            )
         response = CheckResponse(
             status=RpcStatus(code=status.grpc),
             denied_response=DeniedHttpResponse(

@@ -19,14 +19,19 @@ _WITHOUT_ERROR = frozenset(
 )
 
 
-def challenge(reason: Reason, metadata_url: str | None) -> str:
-    """The value of `WWW-Authenticate` for a 401 with `reason`."""
+def challenge(reason: Reason, metadata_url: str | None, *, basic: bool = False) -> str:
+    """The value of `WWW-Authenticate` for a 401 with `reason`.
+
+    With `basic` a challenge for HTTP Basic comes first (RFC 7617 section 2.1): drivers that can do nothing else may
+    look no further, and there is one header, because Envoy would overwrite the first of two.
+    """
     parameters = [f'realm="{REALM}"']
     if reason not in _WITHOUT_ERROR:
         parameters += ['error="invalid_token"', f'error_description="{STATUS[reason].title}"']
     if metadata_url is not None:
         parameters.append(f'resource_metadata="{metadata_url}"')
-    return "Bearer " + ", ".join(parameters)
+    bearer = "Bearer " + ", ".join(parameters)
+    return f'Basic realm="{REALM}", charset="UTF-8", {bearer}' if basic else bearer
 
 
 def resource_metadata_url(public_url: str) -> str:

@@ -104,6 +104,20 @@ def test_a_public_url_names_the_resource_metadata(public_url: str, metadata: str
     assert headers["www-authenticate"] == f'Bearer realm="scopegate", resource_metadata="{metadata}"'
 
 
+def test_a_warehouse_that_takes_basic_asks_for_it_first() -> None:
+    """RFC 7617 section 2.1: drivers that send a password wait to be asked; other warehouses never ask for one."""
+    writer = AnswerWriter(policy_version="v1", public_url=None, basic=["sales"])
+
+    def asked(warehouse: str | None) -> str:
+        answer = CheckResponse.FromString(
+            writer.serialize_denial(Reason.CREDENTIAL_MISSING, ID, warehouse=warehouse)
+        )
+        return _headers(answer.denied_response.headers)["www-authenticate"]
+
+    assert asked("ledger") == asked(None) == 'Bearer realm="scopegate"'
+    assert asked("sales") == 'Basic realm="scopegate", charset="UTF-8", Bearer realm="scopegate"'
+
+
 @pytest.mark.parametrize("reason", DENIALS)
 def test_the_operators_detail_never_leaves(reason: Reason) -> None:
     """What is for the log stays out of every part of the answer."""
