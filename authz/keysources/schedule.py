@@ -14,7 +14,7 @@ class Schedule:
     demand_interval: float = 2.0
     """The mean time between looks that tokens with unknown keys ask for: a flood of made-up `kid`s must not become
     our flood. While it lasts, a key that the issuer takes into use is found so much later at the most."""
-    demand_burst: int = 3
+    demand_burst: int = 10
     """So many of them may follow each other at once."""
     same_key_interval: float = 5.0
     """A key that was looked for and not found is not looked for again before this."""
