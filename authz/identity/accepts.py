@@ -61,6 +61,8 @@ class AcceptedCredentials:
     issuers: frozenset[str]
     trusts: frozenset[str]
     places: tuple[TokenPlace, ...] = (BEARER,)
+    client_chain: bool = False
+    """Whether Envoy tells which certificates a client has sent along with its own."""
 
     @property
     def headers(self) -> frozenset[str]:

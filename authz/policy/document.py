@@ -20,13 +20,17 @@ class CertificateTrustPart(Part):
     """Whose client certificates are believed."""
 
     roots: Text
-    """PEM file of the CA certificates."""
+    """PEM file of the CA certificates; with `identity: spiffe`, a SPIFFE bundle (JSON) will do, too."""
     identity: Literal["spiffe", "dns", "email"]
     """The kind of subject alternative name that says who it is."""
     trust_domain: Maybe[Text] = None
     """The only SPIFFE trust domain that these roots vouch for; with `identity: spiffe`, and only there."""
     intermediates: Maybe[Text] = None
     """PEM file of intermediate CA certificates that clients do not send along."""
+    crls: Maybe[Annotated[list[Text], Field(min_length=1)]] = None
+    """Files with revocation lists of these CAs, PEM or DER. Without them revocation is not looked at."""
+    crl_check: Maybe[Literal["leaf", "chain"]] = None
+    """Whose revocation must be known: the client's (`leaf`, if left out), or that of the CAs above it, too."""
 
 
 class DimensionPart(Part):
@@ -115,6 +119,8 @@ class EdgePart(Part):
     """PEM file of the CAs whose client certificates Envoy lets in."""
     require_client_certificate: bool = False
     """Whether a handshake without a client certificate fails."""
+    forward_client_chain: bool = False
+    """Whether Envoy tells Scopegate the intermediate certificates that a client sends along with its own."""
     scopegate: Annotated[list[Text], Field(min_length=1)] = Field(
         default=["unix:/run/scopegate/scopegate.sock"]
     )
@@ -129,6 +135,13 @@ class EdgePart(Part):
     """Requests of one address, counted before authorization."""
     check_timeout: Duration = timedelta(milliseconds=500)
     """How long Envoy waits for a decision, 10ms to 30s; then it answers 503."""
+
+
+class RevocationsPart(Part):
+    """What is revoked now, in a file of its own."""
+
+    file: Text
+    """Read again as soon as it changes, without the policy."""
 
 
 class AuditPart(Part):
@@ -157,6 +170,8 @@ class Document(Part):
     """Restrictive rules (AND)."""
     denies: list[DenyPart] = Field(default=[])
     """Rules that end it."""
+    revocations: Maybe[RevocationsPart] = None
+    """People, tokens, certificates and issuers that are blocked at once."""
     edge: EdgePart = EdgePart()
     """The Envoy in front."""
     audit: AuditPart = AuditPart()

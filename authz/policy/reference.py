@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, str] = {
     "DenyPart": "denies",
     "SelectorPart": "to",
     "ValidityPart": "valid",
+    "RevocationsPart": "revocations",
     "EdgePart": "edge",
     "AuditPart": "audit",
 }

@@ -27,15 +27,7 @@ def build_edge(context: Context, part: EdgePart) -> EdgeSettings | None:
     _check_public_url(context, part.public_url)
     if not is_broken(part.check_timeout) and not _TIMEOUT[0] <= part.check_timeout <= _TIMEOUT[1]:
         report.add("value", (*_PATH, "check_timeout"), "expected `10ms` to `30s`")
-    if not is_broken(part.require_client_certificate, part.client_ca) and (
-        part.require_client_certificate and part.client_ca is None
-    ):
-        report.add(
-            "missing",
-            (*_PATH, "require_client_certificate"),
-            "`client_ca` is missing",
-            "without it no certificate can be verified",
-        )
+    _check_client_ca(context, part)
     if len(report.problems) != before or is_broken(*part.__dict__.values()):
         return None
     return EdgeSettings(
@@ -45,6 +37,7 @@ def build_edge(context: Context, part: EdgePart) -> EdgeSettings | None:
         private_key=_file(context, "private_key", part.private_key),
         client_ca=None if part.client_ca is None else _file(context, "client_ca", part.client_ca),
         require_client_certificate=part.require_client_certificate,
+        forward_client_chain=part.forward_client_chain,
         scopegate=tuple(part.scopegate),
         admin=part.admin,
         per_address=part.per_address,
@@ -54,6 +47,22 @@ def build_edge(context: Context, part: EdgePart) -> EdgeSettings | None:
         if part.cache_directory is None
         else _file(context, "cache_directory", part.cache_directory),
     )
+
+
+def _check_client_ca(context: Context, part: EdgePart) -> None:
+    if is_broken(part.client_ca) or part.client_ca is not None:
+        return
+    for key, wanted in (
+        ("require_client_certificate", part.require_client_certificate),
+        ("forward_client_chain", part.forward_client_chain),
+    ):
+        if not is_broken(wanted) and wanted:
+            context.report.add(
+                "missing",
+                (*_PATH, key),
+                "`client_ca` is missing",
+                "without it no certificate can be verified",
+            )
 
 
 def _file(context: Context, key: str, name: str) -> str:

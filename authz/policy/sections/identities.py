@@ -1,7 +1,7 @@
 """Client certificates."""
 
 from authz.identity.spiffe import parse_trust_domain
-from authz.identity.trust import CertificateNames, CertificateTrust
+from authz.identity.trust import CertificateNames, CertificateTrust, CrlCheck
 from authz.policy.document import CertificateTrustPart
 from authz.policy.report import Path
 from authz.policy.sections.context import Context, is_broken
@@ -13,6 +13,14 @@ def build_trust(context: Context, name: str, part: CertificateTrustPart) -> Cert
     before = len(report.problems)
     if not is_broken(part.identity, part.trust_domain):
         _check_trust_domain(context, path, part)
+    if part.crl_check is not None and part.crls is None:
+        report.add(
+            "missing",
+            (*path, "crl_check"),
+            "`crls` is missing",
+            "without revocation lists there is nothing to check",
+            key=True,
+        )
     if len(report.problems) != before or is_broken(*part.__dict__.values()):
         return None
     return CertificateTrust(
@@ -23,6 +31,10 @@ def build_trust(context: Context, name: str, part: CertificateTrustPart) -> Cert
         intermediates=None
         if part.intermediates is None
         else context.file((*path, "intermediates"), part.intermediates),
+        crls=tuple(
+            context.file((*path, "crls", number), name) for number, name in enumerate(part.crls or ())
+        ),
+        crl_check=CrlCheck(part.crl_check or CrlCheck.LEAF),
     )
 
 
