@@ -214,8 +214,7 @@ def test_text_is_ordered_by_code_point_in_duckdb(
 def test_a_thousand_values_and_many_alternatives_parse_back() -> None:
     """No recursion limit in the way."""
     scope = any_of(
-        where({"region": one_of([f"r{n}-{m}" for m in range(5)]), "customer": OneOf((n,))})
-        for n in range(60)
+        where({"region": one_of([f"r{n}-{m}" for m in range(5)]), "customer": OneOf((n,))}) for n in range(60)
     )
     for dialect in DIALECTS:
         text = predicate(scope, COLUMNS, dialect)
