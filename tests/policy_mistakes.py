@@ -27,6 +27,10 @@ AMOUNT = (DIMENSIONS, f"{DIMENSIONS}  amount: {{type: decimal}}\n")
 OTHER = "  other: {routes: [{prefix: /other/}], upstream: http://other, columns: {region: r}}\ngrants:\n"
 
 
+def _issuer(text: str) -> tuple[str, str]:
+    return OKTA, f"  okta: {{{text}}}\n"
+
+
 def _term(term: str) -> tuple[str, str]:
     return "region: [EU, UK]", f"region: {term}"
 
@@ -92,7 +96,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], ...]] = {
     "a misspelt algorithm": (("groups_claim: groups", "algorithms: [RS-256]"),),
     "an issuer that is no URL": (("issuer: https://acme.okta.com/oauth2/default", "issuer: acme"),),
     "an issuer without TLS": (("issuer: https://acme", "issuer: http://acme"),),
-    "an issuer with credentials": (("https://acme", "https://me:secret@acme"),),
+    "an issuer with credentials": (("https://acme", "https://me:hunter2@acme"),),
     "an issuer with a query": (("oauth2/default", "oauth2?tenant=acme"),),
     "an issuer with a space": (
         ("oauth2/default", "oauth2/default "),
@@ -143,8 +147,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], ...]] = {
     "two warehouses on one route": (("grants:\n", OTHER.replace("/other/", "/api/")),),
     "an upstream without scheme": (("http://warehouse:8080", "warehouse:8080"),),
     "an upstream with a path": (("http://warehouse:8080", "http://warehouse:8080/base"),),
-    "an upstream with credentials": (("http://warehouse:8080", "http://me:secret@warehouse:8080"),),
-    "credentials without scheme": (("http://warehouse:8080", "me:secret@warehouse:8080"),),
+    "an upstream with credentials": (("http://warehouse:8080", "http://me:hunter2@warehouse:8080"),),
+    "credentials without scheme": (("http://warehouse:8080", "me:hunter2@warehouse:8080"),),
     "no columns": ((COLUMNS, ""),),
     "empty columns": ((COLUMNS, "    columns: {}\n"),),
     "an unknown dimension": (
@@ -301,6 +305,99 @@ MISTAKES: dict[str, tuple[tuple[str, str], ...]] = {
         _when("principal.subject == 'x' ||\n      principal.gruops == []"),
     ),
     "a regular expression that is none": (_when("principal.subject.matches('(')"),),
+    # presets
+    "an unknown preset": (_issuer("preset: otka, domain: acme.okta.com, audiences: [api://warehouse]"),),
+    "a preset without its parameter": (_issuer("preset: entra, audiences: [x]"),),
+    "two parameters that are missing": (_issuer("preset: keycloak, audiences: [x]"),),
+    "a tenant by its name": (_issuer("preset: entra, tenant: acme.onmicrosoft.com, audiences: [x]"),),
+    "a tenant in capitals": (
+        _issuer("preset: entra, tenant: 8F6B1C1E-52A1-4D0C-9D2B-7D3B0A4F9E11, audiences: [x]"),
+    ),
+    "a domain as a URL": (_issuer("preset: okta, domain: 'https://acme.okta.com/', audiences: [x]"),),
+    "a parameter of another preset": (
+        _issuer("preset: okta, domain: acme.okta.com, tenant: acme, audiences: [x]"),
+    ),
+    "a parameter without preset": (
+        _issuer("issuer: https://acme.okta.com, domain: acme.okta.com, audiences: [x]"),
+    ),
+    "an issuer beside a preset that knows it": (
+        _issuer("preset: google, issuer: https://accounts.google.com, audiences: [x]"),
+    ),
+    "an issuer of one's own beside its parameters": (
+        _issuer(
+            "preset: ping, issuer: https://sso.acme.example, audiences: [x],"
+            " environment: 3c5f0a52-7a0e-4a0b-9a44-2f8c1d7e6b90"
+        ),
+    ),
+    "a preset without issuer": (_issuer("preset: kubernetes, audiences: [x]"),),
+    "a preset without audiences": (_issuer("preset: google"),),
+    "an owner as a number": (_issuer("preset: github_actions, owner_id: 65000000, audiences: [x]"),),
+    "a trust domain as a SPIFFE ID": (
+        _issuer(
+            "preset: spiffe_jwt_svid, trust_domain: 'spiffe://acme.example', jwks_file: f, audiences: [x]"
+        ),
+    ),
+    "keys that are not discovered": (
+        _issuer("preset: spiffe_jwt_svid, trust_domain: acme.example, audiences: [x]"),
+    ),
+    "secrets that are missing": (
+        _issuer("preset: tableau_connected_app, client_id: 4d1f2c9a-6d0f-4d0e-8a53-1f6f0f1c7b2a"),
+    ),
+    "a key set of secrets": (
+        _issuer(
+            "preset: tableau_connected_app, client_id: 4d1f2c9a-6d0f-4d0e-8a53-1f6f0f1c7b2a, jwks_file: keys.json"
+        ),
+    ),
+    "secrets and a key set": (
+        _issuer(
+            "preset: tableau_connected_app, client_id: 4d1f2c9a-6d0f-4d0e-8a53-1f6f0f1c7b2a,"
+            " jwks_file: keys.json, secrets: {a: b}"
+        ),
+    ),
+    "what a preset leaves no choice of": (
+        _issuer(
+            "preset: tableau_connected_app, client_id: 4d1f2c9a-6d0f-4d0e-8a53-1f6f0f1c7b2a, secrets: {a: b},"
+            " audiences: [x], algorithms: [RS256]"
+        ),
+    ),
+    "secrets of another preset": (
+        _issuer("preset: okta, domain: acme.okta.com, audiences: [x], secrets: {a: b}"),
+    ),
+    "a token for one use and for ever": (
+        ("groups_claim: groups}\nclient", "groups_claim: groups, single_use: true}\nclient"),
+    ),
+    "a claim of an unknown type": (
+        ("groups_claim: groups}\nclient", "groups_claim: groups, claims: {region: text}}\nclient"),
+    ),
+    "a list of claims": (
+        ("groups_claim: groups}\nclient", "groups_claim: groups, claims: [region]}\nclient"),
+    ),
+    "two presets for one issuer": (
+        (
+            OKTA,
+            "  a: {preset: google, audiences: [x]}\n  b: {issuer: https://accounts.google.com, audiences: [y]}\n",
+        ),
+    ),
+    # where tokens may stand
+    "credentials as a word": (_warehouse("credentials: bearer"),),
+    "no credentials": (_warehouse("credentials: []"),),
+    "an unknown place": (_warehouse("credentials: [query]"),),
+    "a place of an unknown kind": (_warehouse("credentials: [{query: token}]"),),
+    "a place without a name": (_warehouse("credentials: [{}]"),),
+    "a place of two kinds": (_warehouse("credentials: [{header: x-token, cookie: token}]"),),
+    "one place twice": (_warehouse("credentials: [basic, bearer, {basic: email}]"),),
+    "a header that is removed before": (_warehouse("credentials: [{header: X-Forwarded-Access-Token}]"),),
+    "a header of ours": (_warehouse("credentials: [{header: x-scope-token}]"),),
+    "a header of HTTP": (_warehouse("credentials: [{header: Host}]"),),
+    "authorization as a header": (_warehouse("credentials: [{header: Authorization}]"),),
+    "a header with a space": (_warehouse("credentials: [{header: my token}]"),),
+    "a cookie with a sign": (_warehouse("credentials: [{cookie: 'a=b'}]"),),
+    "credentials that are not looked at": (
+        _warehouse("authentication: certificate\n    credentials: [basic]"),
+    ),
+    "an answer that varies by a token": (
+        ("cache: {ttl: 60s}", "cache: {ttl: 60s, vary: [x-token]}\n    credentials: [{header: x-token}]"),
+    ),
     # the edge
     "a listener without host": (_rule("edge: {listen: ':8443'}"),),
     "a listener without port": (_rule("edge: {listen: 0.0.0.0}"),),

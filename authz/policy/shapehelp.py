@@ -57,6 +57,8 @@ def _mapping_help(path: Path, raw: Any) -> str | None:
         return f"write `{{per_principal: {raw}}}`"
     if path[-1:] == ("labels",) and isinstance(raw, list):
         return "write a label for each column, such as `{customer_email: pii}`"
+    if path[-1:] == ("claims",) and isinstance(raw, list):
+        return "write a type for each claim, such as `{department: string}`"
     if isinstance(raw, list) and len(path) == 1:
         return "give each item a name and write a mapping"
     return None

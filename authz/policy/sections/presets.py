@@ -9,8 +9,6 @@ from authz.policy.problems import listed
 from authz.policy.report import Path
 from authz.policy.sections.context import Context, is_broken
 
-GUIDANCE = "see docs/identity.md"
-
 
 def filled_preset(context: Context, path: Path, part: IssuerPart) -> Preset | None:
     """The preset for this very issuer, None after a problem. Its `issuer` is the exact `iss`."""
@@ -91,7 +89,12 @@ def _check_foreign(context: Context, path: Path, part: IssuerPart, preset: Prese
 
 def _check_issuer(context: Context, path: Path, part: IssuerPart, preset: Preset) -> None:
     if preset.issuer is None and part.issuer is None:
-        context.report.add("missing", path, "`issuer` is missing")
+        context.report.add(
+            "missing",
+            path,
+            "`issuer` is missing",
+            f"with `preset: {preset.name}`, say the exact `iss` of the tokens",
+        )
     elif preset.issuer is not None and part.issuer is not None and not preset.own_issuer:
         context.report.add(
             "conflict",

@@ -33,7 +33,8 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
     _check_upstream(context, (*path, "upstream"), part.upstream)
     _check_columns(context, path, part)
     _check_forms(context, path, part)
-    cache = _cache(context, (*path, "cache"), part.cache)
+    tokens = frozenset() if accepts is None else accepts.headers
+    cache = _cache(context, (*path, "cache"), part.cache, tokens)
     if not is_broken(part.identity_headers, part.cache) and part.identity_headers and part.cache is not None:
         context.report.add(
             "conflict",
@@ -245,7 +246,7 @@ def _check_parameter(
         )
 
 
-def _cache(context: Context, path: Path, part: Any) -> CacheRule | None:
+def _cache(context: Context, path: Path, part: Any, tokens: frozenset[str]) -> CacheRule | None:
     if part is None or is_broken(part):
         return None
     if not _TTL[0] <= part.ttl <= _TTL[1] or part.ttl % timedelta(seconds=1):
@@ -253,7 +254,7 @@ def _cache(context: Context, path: Path, part: Any) -> CacheRule | None:
     names = [name.lower() for name in part.vary]
     for number, name in enumerate(names):
         place = (*path, "vary", number)
-        if name in _CREDENTIAL_HEADERS or name.startswith("x-scope-"):
+        if name in _CREDENTIAL_HEADERS | tokens or name.startswith("x-scope-"):
             context.report.add(
                 "owned_name",
                 place,

@@ -10,7 +10,9 @@ from authz.identity.certificates import parse_trust_bundle
 from authz.identity.credentials import Credentials, StatedUser
 from authz.identity.keyset import parse_jwks
 from authz.identity.principal import Method, Principal
+from authz.identity.profile import TokenProfile
 from authz.identity.trust import CertificateNames, CertificateTrust
+from authz.identity.usedtokens import UsedTokens
 from tests.pki import EXTRACT_ID, TRUST_DOMAIN, authority, dns, make_authority, uri
 from tests.tokens import NOW, claims, ec_key, ed25519_key, jwks, make_issuer, mint, thumbprint
 
@@ -389,3 +391,31 @@ def test_a_user_name_without_a_look_at_the_token_is_nothing(subject: Authenticat
     credentials = Credentials(token=TOKEN, certificate_pem=LEAF.pem, user=StatedUser(name="bob", claim=None))
     principal = subject.authenticate(credentials, accepts(Authentication.CERTIFICATE), NOW)
     assert principal.subject == EXTRACT_ID
+
+
+def test_a_token_for_one_use_is_used_up_by_a_good_request_only() -> None:
+    """Not by a wrong user name, a foreign warehouse or a missing certificate; and not forgotten with new keys."""
+    once = make_issuer(profile=TokenProfile(single_use=True, max_lifetime_seconds=600.0))
+    used = UsedTokens()
+
+    def fresh() -> Authenticator:
+        return Authenticator(
+            issuers={"okta": once},
+            key_sets={"okta": parse_jwks(jwks(EC))},
+            bundles={"extracts": parse_trust_bundle(TRUST, ROOT.pem, None)},
+            used=used,
+        )
+
+    token = mint(claims(jti="1", iat=int(NOW), exp=int(NOW) + 300), EC)
+    subject = fresh()
+    wrong = Credentials(token=token, certificate_pem=None, user=StatedUser(name="bob", claim=None))
+    assert refusal(subject, wrong).reason is Reason.TOKEN_USER_MISMATCH
+    assert refusal(subject, present(token), accepts(issuers=frozenset())).reason is (
+        Reason.TOKEN_ISSUER_NOT_ACCEPTED
+    )
+    assert refusal(subject, present(token), accepts(Authentication.BOTH)).reason is Reason.CERTIFICATE_MISSING
+    assert subject.authenticate(present(token), accepts(), NOW).subject == "alice"
+    for again in (subject, fresh()):
+        assert refusal(again, present(token)).reason is Reason.TOKEN_REPLAYED
+        both = accepts(Authentication.BOTH)
+        assert refusal(again, present(token, LEAF.pem), both).reason is Reason.TOKEN_REPLAYED

@@ -12,6 +12,9 @@ from tests.pki import authority
 from tests.tokens import ec_key, jwks, make_issuer
 
 
+SECRET = "x7kQ2vB9mN4pL6sT1wY8zR3cF5hJ0dGaUeIoPqKb"
+
+
 def issuer_at(path: Path) -> Issuer:
     return make_issuer(keys=KeyLocation(origin=KeyOrigin.FILE, place=str(path)))
 
@@ -83,3 +86,43 @@ def test_a_bundle_is_loaded_with_its_intermediates(tmp_path: Path) -> None:
     below.write_bytes(authority().intermediate().pem)
     bundle = load_trust_bundle(trust_at(roots, below))
     assert (len(bundle.roots), len(bundle.intermediates)) == (1, 1)
+
+
+def secret_refusal(path: Path) -> str:
+    keys = KeyLocation(origin=KeyOrigin.SECRETS, place=str(path), secrets=(("id", str(path)),))
+    with pytest.raises(SourceFileError) as caught:
+        load_key_set(make_issuer(keys=keys, algorithms=frozenset({"HS256"})))
+    assert str(caught.value).startswith(f"{path}: ")
+    assert SECRET not in str(caught.value)
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+def secret_file(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o602, 0o601, 0o777])
+def test_a_secret_that_everybody_may_use_is_refused(tmp_path: Path, mode: int) -> None:
+    """It is none; whoever may write it could put another in its place."""
+    assert "open to everybody" in secret_refusal(secret_file(tmp_path / "secret", SECRET, mode))
+
+
+def test_a_secret_that_is_none_is_refused(tmp_path: Path) -> None:
+    """With the file's name, and never with what is in it."""
+    assert "expected at least 32" in secret_refusal(secret_file(tmp_path / "short", SECRET[:20]))
+    assert "does not exist" in secret_refusal(tmp_path / "none")
+    assert "larger than" in secret_refusal(secret_file(tmp_path / "long", SECRET * 40))
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o600, 0o640])
+def test_secrets_are_read_by_their_ids(tmp_path: Path, mode: int) -> None:
+    """Two of them, so that one can follow the other; a group may read them, as in a pod."""
+    files = [secret_file(tmp_path / name, f"{SECRET}{name}\n", mode) for name in ("old", "new")]
+    keys = KeyLocation(
+        origin=KeyOrigin.SECRETS, place="secrets", secrets=tuple((path.name, str(path)) for path in files)
+    )
+    key_set = load_key_set(make_issuer(keys=keys, algorithms=frozenset({"HS256"})))
+    assert sorted(key_set.by_kid) == ["new", "old"]
+    assert keys.files == tuple(map(str, files))
