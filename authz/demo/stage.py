@@ -133,7 +133,7 @@ def read_policy(path: Path) -> PolicySet:
 
 def scopegate_command(*arguments: str) -> list[str]:
     """Scopegate's own command line, as a process that ends when the demo does."""
-    return [sys.executable, "-m", "authz.demo.tethered", *arguments]
+    return [sys.executable, "-m", "authz.cli.tethered", *arguments]
 
 
 def _service(children: Children, directory: Path, name: str, *options: str) -> None:

@@ -91,6 +91,9 @@ CHAIN = GOOD.partition(";")[2]
         header(*[BELOW] * (MAX_SENT_ALONG + 1)),
         GOOD + ";Subject=" + '"' + "x" * MAX_XFCC_CHARACTERS + '"',
     ],
+    ids=lambda _: (
+        "value"
+    ),  # not the value: keys are made anew in each process, and all must name the tests alike
 )
 def test_what_envoy_does_not_write_is_refused(value: str) -> None:
     """Who wrote it is then not known, and nobody but Envoy may."""

@@ -1,4 +1,4 @@
-"""`python -m authz.demo.tethered <arguments of scopegate>`: the same command, ended when its parent is gone.
+"""`python -m authz.cli.tethered <arguments of scopegate>`: the same command, ended when its parent is gone.
 
 So even `kill -9` of the demo leaves nothing running (Linux; Envoy does the same by itself).
 """
