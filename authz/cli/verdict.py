@@ -65,13 +65,14 @@ def _files(policy: PolicySet) -> Iterator[Problem]:
     for issuer in policy.issuers.values():
         if issuer.keys.is_local:
             place = policy.places[f"issuers.{issuer.name}"]
+            key = ".secrets" if issuer.keys.secrets else ".jwks_file"
             try:
                 keys = load_key_set(issuer)
             except SourceFileError as error:
-                yield _problem("file", place, Severity.ERROR, str(error), ".jwks_file")
+                yield _problem("file", place, Severity.ERROR, str(error), key)
                 continue
             for left_out in keys.problems:
-                yield _problem("key_left_out", place, Severity.WARNING, left_out, ".jwks_file")
+                yield _problem("key_left_out", place, Severity.WARNING, left_out, key)
     for trust in policy.trusts.values():
         try:
             load_trust_bundle(trust)

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 from authz.identity.accepts import Authentication
 from authz.policy.containment import contained_grants
-from authz.policy.policyset import DenyRule, Grant, Place, PolicySet, Restriction, Warehouse
-from authz.policy.problems import Problem, Severity, in_file_order, listed
+from authz.policy.lintidentity import lint_identity
+from authz.policy.policyset import DenyRule, Grant, PolicySet, Restriction, Warehouse
+from authz.policy.problems import Problem, in_file_order, listed
 from authz.policy.selection import for_certificates_alone
 from authz.policy.terms import Fixed
+from authz.policy.warning import warning
 from authz.scopes.constraints import OneOf
 
 LONG_CACHE_SECONDS = 3_600
@@ -28,12 +30,13 @@ def lint(policy: PolicySet, now: float | None = None) -> tuple[Problem, ...]:
         *_unused(policy),
         *_edge(policy),
         *(problem for issuer in policy.issuers for problem in _issuer(policy, issuer)),
+        *lint_identity(policy),
         *(problem for warehouse in policy.warehouses.values() for problem in _warehouse(policy, warehouse)),
         *(problem for grant in policy.grants for problem in _grant(policy, grant, now)),
         *(problem for restriction in policy.restrictions for problem in _restriction(policy, restriction)),
         *(problem for rule in _rules(policy) for problem in _rule(policy, rule)),
         *(
-            _warning(
+            warning(
                 "grant_contained",
                 grant.place,
                 f"grant `{grant.id}` gives nothing that grant `{other.id}` does not give the same people",
@@ -43,18 +46,6 @@ def lint(policy: PolicySet, now: float | None = None) -> tuple[Problem, ...]:
         ),
     ]
     return tuple(in_file_order(found, list(dict.fromkeys(problem.file for problem in found))))
-
-
-def _warning(code: str, place: Place, message: str, help: str | None = None, path: str = "") -> Problem:  # noqa: A002 - the word of the report
-    return Problem(
-        code=code,
-        message=message,
-        file=place.file,
-        line=place.line,
-        path=f"{place.path}{path}",
-        help=help,
-        severity=Severity.WARNING,
-    )
 
 
 def _rules(policy: PolicySet) -> Iterator[Rule]:
@@ -77,7 +68,7 @@ def _unused(policy: PolicySet) -> Iterator[Problem]:
     for section, known, names in used:
         for name in known:
             if name not in names:
-                yield _warning(
+                yield warning(
                     "unused", policy.places[f"{section}.{name}"], f"`{name}` is used by no warehouse"
                 )
 
@@ -85,7 +76,7 @@ def _unused(policy: PolicySet) -> Iterator[Problem]:
 def _edge(policy: PolicySet) -> Iterator[Problem]:
     takers = [name for name, warehouse in policy.warehouses.items() if warehouse.accepts.trusts]
     if "edge" in policy.places and policy.edge.client_ca is None and takers:
-        yield _warning(
+        yield warning(
             "no_client_ca",
             policy.places["edge"],
             f"`client_ca` is missing, and {listed(takers)} take client certificates",
@@ -96,7 +87,7 @@ def _edge(policy: PolicySet) -> Iterator[Problem]:
 def _issuer(policy: PolicySet, name: str) -> Iterator[Problem]:
     keys, place = policy.issuers[name].keys, policy.places[f"issuers.{name}"]
     if keys.allow_http:
-        yield _warning(
+        yield warning(
             "insecure",
             place,
             "keys are fetched without TLS",
@@ -108,11 +99,9 @@ def _issuer(policy: PolicySet, name: str) -> Iterator[Problem]:
 def _warehouse(policy: PolicySet, warehouse: Warehouse) -> Iterator[Problem]:
     place, cache = warehouse.place, warehouse.cache
     if not any(warehouse.name in grant.on for grant in policy.grants):
-        yield _warning(
-            "not_granted", place, "nobody is granted anything here", "every request will be denied"
-        )
+        yield warning("not_granted", place, "nobody is granted anything here", "every request will be denied")
     if cache is not None and cache.ttl_seconds > LONG_CACHE_SECONDS:
-        yield _warning(
+        yield warning(
             "long_cache",
             place,
             f"answers are shared for {cache.ttl_seconds} seconds",
@@ -125,7 +114,7 @@ def _warehouse(policy: PolicySet, warehouse: Warehouse) -> Iterator[Problem]:
         if rule.when is not None and rule.when.reads_request and warehouse.name in rule.on
     ]
     if cache is not None and reading:
-        yield _warning(
+        yield warning(
             "decided_each_time",
             place,
             f"conditions of {listed(reading[:3])}{' and others' if len(reading) > 3 else ''} read the request or the time",
@@ -136,9 +125,9 @@ def _warehouse(policy: PolicySet, warehouse: Warehouse) -> Iterator[Problem]:
 
 def _grant(policy: PolicySet, grant: Grant, now: float | None) -> Iterator[Problem]:
     if now is not None and grant.valid_until is not None and grant.valid_until <= now:
-        yield _warning("expired", grant.place, f"grant `{grant.id}` has ended", "remove it", ".valid.until")
+        yield warning("expired", grant.place, f"grant `{grant.id}` has ended", "remove it", ".valid.until")
     if len(policy.issuers) > 1 and grant.to.issuers is None and _reads_words_of_issuers(grant):
-        yield _warning(
+        yield warning(
             "whose_words",
             grant.place,
             "the condition reads what a token says, whichever of several issuers says it",
@@ -148,14 +137,14 @@ def _grant(policy: PolicySet, grant: Grant, now: float | None) -> Iterator[Probl
     for name in sorted(grant.on):
         reason = _never_asked(grant, policy.warehouses[name])
         if reason is not None:
-            yield _warning(
+            yield warning(
                 "never_applies", grant.place, f"never applies to warehouse `{name}`: {reason}", path=".to"
             )
     if grant.to.groups and not any(
         policy.issuers[name].groups_claim is not None
         for name in (grant.to.issuers if grant.to.issuers is not None else policy.issuers)
     ):
-        yield _warning(
+        yield warning(
             "no_groups",
             grant.place,
             "none of its issuers has a `groups_claim`",
@@ -190,7 +179,7 @@ def _never_asked(rule: Grant, warehouse: Warehouse) -> str | None:
 def _restriction(policy: PolicySet, restriction: Restriction) -> Iterator[Problem]:
     granted = {name for grant in policy.grants for name in grant.on}
     if restriction.on.isdisjoint(granted):
-        yield _warning(
+        yield warning(
             "never_applies",
             restriction.place,
             f"restriction `{restriction.id}` never applies: nobody is granted anything on its warehouses",
@@ -201,7 +190,7 @@ def _rule(policy: PolicySet, rule: Rule) -> Iterator[Problem]:
     if rule.to is not None:
         for key in ("groups", "subjects", "issuers", "spiffe", "dns", "emails", "certificates"):
             if getattr(rule.to, key) == frozenset():
-                yield _warning(
+                yield warning(
                     "applies_to_nobody",
                     rule.place,
                     f"`{rule.id}` is for nobody: the list is empty",
@@ -211,7 +200,7 @@ def _rule(policy: PolicySet, rule: Rule) -> Iterator[Problem]:
         return
     for dimension, term in rule.scope.items():
         if term == Fixed(None):
-            yield _warning(
+            yield warning(
                 "selects_nothing",
                 rule.place,
                 "an empty list selects no row",
@@ -221,7 +210,7 @@ def _rule(policy: PolicySet, rule: Rule) -> Iterator[Problem]:
         elif (
             isinstance(term, Fixed) and isinstance(term.constraint, OneOf) and "all" in term.constraint.values
         ):
-            yield _warning(
+            yield warning(
                 "all_as_value",
                 rule.place,
                 "`all` in a list is a value like any other",
@@ -231,7 +220,7 @@ def _rule(policy: PolicySet, rule: Rule) -> Iterator[Problem]:
     labels = {label for name in rule.on for label in policy.warehouses[name].labels.values()}
     for label in rule.columns:
         if label not in labels:
-            yield _warning(
+            yield warning(
                 "label_not_there",
                 rule.place,
                 f"no column of {listed(sorted(rule.on))} has the label `{label}`",
