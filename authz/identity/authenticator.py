@@ -2,7 +2,8 @@
 
 INVARIANT: what is remembered changes the cost of an answer, never the answer. Everything that can differ
 between two uses of one credential (the time, the warehouse's accepted issuers and trusts, the certificate
-that a token is bound to) is looked at on each use or is part of the key. Keys, roots and issuers cannot
+that a token is bound to, the intermediates that came along) is looked at on each use or is part of the key. A key
+is a digest of the one form that a credential has, so nobody has two places in a memory for one. Keys, roots and issuers cannot
 differ: a new Authenticator is made for them, with an empty memory. The one exception is meant: that a token which
 may be used once was used (`usedtokens`). One Authenticator serves one thread.
 """
@@ -12,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from cryptography import x509
+
 from authz.errors import Denied, Doubt, KeyDoubt, Reason
 from authz.identity.accepts import AcceptedCredentials, Authentication
 from authz.identity.certificates import TrustBundle, VerifiedCertificate, verify_certificate
@@ -20,10 +23,11 @@ from authz.identity.credentials import Credentials, StatedUser
 from authz.identity.introspection import IntrospectedTokens, is_opaque
 from authz.identity.issuer import DEFAULT_MAX_TOKEN_BYTES, Issuer
 from authz.identity.keyset import KeySet
-from authz.identity.peercertificate import PeerCertificate, parse_peer_certificate
+from authz.identity.peercertificate import parse_peer_certificate, peer_digest, thumbprint_of
 from authz.identity.principal import Method, Principal
 from authz.identity.tokens import check_accepted, find_issuer, parse_token, verify_token
 from authz.identity.usedtokens import UsedTokens
+from authz.identity.xfcc import sent_along
 from authz.memory import Memory
 
 MAX_REMEMBERED_PRINCIPALS = 20_000
@@ -38,8 +42,8 @@ _FINAL = frozenset({Reason.TOKEN_MALFORMED, Reason.TOKEN_SIGNATURE_INVALID})
 class _Known:
     """A verified principal, good from `not_before` until just before `principal.expires_at`.
 
-    A token that is bound to a certificate names its `thumbprint`; `bound_pem` is the digest of the PEM text
-    that was found to have it, so that the certificate is parsed once. `single_use` names the issuer of a token that
+    A token that is bound to a certificate names its `thumbprint`. `presented` are digests of the certificates that
+    the client itself has shown to make its chain: without them it has none. `single_use` names the issuer of a token that
     opens one request; `token_ends` is when the token does, whenever a certificate beside it may.
     """
 
@@ -48,7 +52,7 @@ class _Known:
     token_ends: float = 0.0
     single_use: str | None = None
     thumbprint: str | None = None
-    bound_pem: bytes | None = None
+    presented: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,11 +145,11 @@ class Authenticator:
         ):
             # Whatever is presented must verify: a bad token beside a good certificate is an attack or a
             # mistake, and never a reason to be somebody else.
-            return self._by_both(token, pem, accepts, now)
+            return self._by_both(token, pem, credentials.client_chain, accepts, now)
         if token is not None and (mode is Authentication.TOKEN or mode is Authentication.ANY):
             return self._by_token(token, pem, accepts, now)
         if pem is not None and (mode is Authentication.CERTIFICATE or mode is Authentication.ANY):
-            return self._by_certificate(pem, accepts, now)
+            return self._by_certificate(pem, credentials.client_chain, accepts, now)
         raise _missing(mode, token)
 
     def _by_token(self, token: str, pem: str | None, accepts: AcceptedCredentials, now: float) -> _Known:
@@ -155,10 +159,11 @@ class Authenticator:
         if known is not None and known.not_before <= now < known.principal.expires_at:
             check_accepted(known.principal.issuer, accepts.issuers)
             if known.thumbprint is not None:
-                _check_binding(known.thumbprint, pem, known.bound_pem)
+                _check_binding(known.thumbprint, pem)
             return known
         issuer, claims = self._verify_token(token, key, accepts, now)
-        bound_pem = None if claims.thumbprint is None else _check_binding(claims.thumbprint, pem)
+        if claims.thumbprint is not None:
+            _check_binding(claims.thumbprint, pem)
         principal = _principal(issuer, claims)
         known = self._known[key] = _Known(
             principal,
@@ -166,16 +171,23 @@ class Authenticator:
             claims.expires_at,
             _single_use(issuer),
             claims.thumbprint,
-            bound_pem,
         )
         return known
 
-    def _by_certificate(self, pem: str, accepts: AcceptedCredentials, now: float) -> _Known:
-        key = (_digest(pem), accepts.trusts)
+    def _by_certificate(
+        self, pem: str, chain: str | None, accepts: AcceptedCredentials, now: float
+    ) -> _Known:
+        leaf = peer_digest(pem)
+        presented = sent_along(chain, leaf)
+        key = (leaf, accepts.trusts)
         known = self._known.recall(key)
-        if known is not None and known.not_before <= now < known.principal.expires_at:
+        if (
+            known is not None
+            and known.not_before <= now < known.principal.expires_at
+            and known.presented <= presented.keys()
+        ):
             return known
-        verified = self._verify_certificate(parse_peer_certificate(pem), accepts, now)
+        verified = self._verify_certificate(pem, presented, accepts, now)
         principal = Principal(
             issuer=verified.identity.trust,
             subject=verified.identity.name,
@@ -183,25 +195,38 @@ class Authenticator:
             certificate=verified.identity,
             expires_at=verified.expires_at,
         )
-        known = self._known[key] = _Known(principal, verified.not_before)
+        known = self._known[key] = _Known(principal, verified.not_before, presented=verified.presented)
         return known
 
-    def _by_both(self, token: str, pem: str, accepts: AcceptedCredentials, now: float) -> _Known:
+    def _by_both(
+        self, token: str, pem: str, chain: str | None, accepts: AcceptedCredentials, now: float
+    ) -> _Known:
         self._check_size(token)
-        # One digest of both. No text that can be parsed has a NUL, so the two cannot be cut elsewhere.
-        key = (_digest(f"{token}\0{pem}"), accepts.trusts)
+        leaf = peer_digest(pem)
+        presented = sent_along(chain, leaf)
+        token_key = _digest(token)
+        key = (token_key, leaf, accepts.trusts)
         known = self._known.recall(key)
-        if known is not None and known.not_before <= now < known.principal.expires_at:
+        if (
+            known is not None
+            and known.not_before <= now < known.principal.expires_at
+            and known.presented <= presented.keys()
+        ):
             check_accepted(known.principal.issuer, accepts.issuers)
             return known
-        issuer, claims = self._verify_token(token, _digest(token), accepts, now)
-        peer = parse_peer_certificate(pem)
+        issuer, claims = self._verify_token(token, token_key, accepts, now)
         if claims.thumbprint is not None:
-            _check_thumbprint(claims.thumbprint, peer)
-        verified = self._verify_certificate(peer, accepts, now)
+            _check_binding(claims.thumbprint, pem)
+        verified = self._verify_certificate(pem, presented, accepts, now)
         principal = _principal(issuer, claims, verified)
         not_before = max(claims.not_before, verified.not_before)
-        known = self._known[key] = _Known(principal, not_before, claims.expires_at, _single_use(issuer))
+        known = self._known[key] = _Known(
+            principal,
+            not_before,
+            claims.expires_at,
+            _single_use(issuer),
+            presented=verified.presented,
+        )
         return known
 
     def _check_size(self, token: str) -> None:
@@ -243,9 +268,14 @@ class Authenticator:
         return key_set
 
     def _verify_certificate(
-        self, peer: PeerCertificate, accepts: AcceptedCredentials, now: float
+        self,
+        pem: str,
+        presented: Mapping[bytes, x509.Certificate],
+        accepts: AcceptedCredentials,
+        now: float,
     ) -> VerifiedCertificate:
-        return verify_certificate(peer, accepts.trusts, self._bundles, now)
+        peer = parse_peer_certificate(pem)
+        return verify_certificate(peer, accepts.trusts, self._bundles, now, presented)
 
 
 def _missing(mode: Authentication, token: str | None) -> Denied:
@@ -271,23 +301,13 @@ def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _check_binding(thumbprint: str, pem: str | None, bound_pem: bytes | None = None) -> bytes:
-    """RFC 8705 section 3: a bound token is worth nothing without the certificate that it is bound to.
-
-    Returns the digest of the PEM text.
-    """
+def _check_binding(thumbprint: str, pem: str | None) -> None:
+    """RFC 8705 section 3: a bound token is worth nothing without the certificate that it is bound to."""
     if pem is None:
         raise Denied(
             Reason.TOKEN_BINDING_FAILED, "the token is bound to a client certificate, none was presented"
         )
-    digest = _digest(pem)
-    if digest != bound_pem:
-        _check_thumbprint(thumbprint, parse_peer_certificate(pem))
-    return digest
-
-
-def _check_thumbprint(thumbprint: str, peer: PeerCertificate) -> None:
-    if peer.thumbprint != thumbprint:
+    if thumbprint_of(peer_digest(pem)) != thumbprint:
         raise Denied(Reason.TOKEN_BINDING_FAILED, "the token is bound to another client certificate")
 
 

@@ -22,6 +22,9 @@ from authz.request import AccessRequest
 _TOKEN_BYTES = (string.ascii_letters + string.digits + "-._~+/").encode()
 
 
+CLIENT_CHAIN_HEADER = "x-forwarded-client-cert"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatedUser:
     """The user name beside a token, and the claim that it must equal (the subject, if None)."""
@@ -37,6 +40,8 @@ class Credentials:
     token: str | None = field(repr=False)
     certificate_pem: str | None = field(repr=False)
     user: StatedUser | None = None
+    client_chain: str | None = field(default=None, repr=False)
+    """What Envoy says of the certificates that came along with the client's own, where that is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,13 @@ def read_credentials(request: AccessRequest, accepts: AcceptedCredentials) -> Cr
         where = " and in ".join(each.where for each in found)
         raise Denied(Reason.REQUEST_AMBIGUOUS, f"tokens in {where}: nobody knows which one is meant")
     pem = request.certificate_pem or None
+    chain = request.header(CLIENT_CHAIN_HEADER) if accepts.client_chain else None
+    if chain is not None and pem is None:
+        # Envoy writes the header for the certificate of a handshake only.
+        raise Denied(Reason.REQUEST_AMBIGUOUS, f"`{CLIENT_CHAIN_HEADER}` without a client certificate")
     if not found:
-        return Credentials(token=None, certificate_pem=pem)
-    return Credentials(token=found[0].token, certificate_pem=pem, user=found[0].user)
+        return Credentials(token=None, certificate_pem=pem, client_chain=chain)
+    return Credentials(token=found[0].token, certificate_pem=pem, user=found[0].user, client_chain=chain)
 
 
 def _in_authorization(request: AccessRequest, accepts: AcceptedCredentials) -> Iterator[_Found]:

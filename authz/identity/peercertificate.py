@@ -55,8 +55,6 @@ class PeerCertificate:
     certificate: x509.Certificate = field(repr=False)
     fingerprint: str
     """SHA-256 of the DER form, lower-case hex."""
-    thumbprint: str
-    """The same digest in base64url, as `x5t#S256` has it (RFC 8705 section 3.1)."""
     serial: str
     not_before: float
     not_after: float
@@ -121,6 +119,11 @@ def key_weakness(key: object) -> str:
             return "a key that is neither RSA, P-256, P-384, P-521 nor Ed25519"
 
 
+def thumbprint_of(digest: bytes) -> str:
+    """A `peer_digest` in base64url, as `x5t#S256` has it (RFC 8705 section 3.1)."""
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
 def _der(pem: str) -> bytes:
     if len(pem) > MAX_PEER_PEM_CHARACTERS:
         raise _malformed(f"got {len(pem)} characters, expected at most {MAX_PEER_PEM_CHARACTERS}")
@@ -144,7 +147,6 @@ def _read(certificate: x509.Certificate, der: bytes) -> PeerCertificate:
     return PeerCertificate(
         certificate=certificate,
         fingerprint=digest.hexdigest(),
-        thumbprint=base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii"),
         serial=f"{certificate.serial_number:x}",
         not_before=certificate.not_valid_before_utc.timestamp(),
         not_after=certificate.not_valid_after_utc.timestamp(),

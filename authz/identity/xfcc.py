@@ -22,9 +22,9 @@ from cryptography import x509
 
 from authz.errors import Denied, Reason
 from authz.identity.certificates import usable_authorities
+from authz.identity.credentials import CLIENT_CHAIN_HEADER
 from authz.identity.pem import PemError, parse_certificate_blocks
 
-XFCC_HEADER = "x-forwarded-client-cert"
 MAX_XFCC_CHARACTERS = 49_152
 MAX_SENT_ALONG = 8
 """Most certificates beside the client's own; each may cost a signature to verify."""
@@ -112,10 +112,10 @@ def sent_along(value: str | None, leaf: bytes) -> Mapping[bytes, x509.Certificat
     try:
         chain = parse_client_chain(value)
     except XfccError as error:
-        raise Denied(Reason.CERTIFICATE_MALFORMED, f"`{XFCC_HEADER}`: {error}") from None
+        raise Denied(Reason.CERTIFICATE_MALFORMED, f"`{CLIENT_CHAIN_HEADER}`: {error}") from None
     if chain.leaf != leaf:
         raise Denied(
             Reason.REQUEST_AMBIGUOUS,
-            f"`{XFCC_HEADER}` is about another certificate than that of the handshake",
+            f"`{CLIENT_CHAIN_HEADER}` is about another certificate than that of the handshake",
         )
     return chain.authorities

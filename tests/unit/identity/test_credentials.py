@@ -177,3 +177,33 @@ def test_basic_is_a_token_with_a_user_name() -> None:
     assert read("Bearer abc", places=(Basic(), BEARER)).user is None
     assert refusal("Bearer abc", places=(Basic(),)) is Reason.CREDENTIAL_MALFORMED
     assert refusal(basic(), places=(BEARER,)) is Reason.CREDENTIAL_MALFORMED
+
+
+def with_chain(*values: str, pem: str | None, believed: bool = True) -> Credentials:
+    request = AccessRequest(
+        method="GET",
+        host="edge.example",
+        path="/api/",
+        headers={"x-forwarded-client-cert": values} if values else {},
+        certificate_pem=pem,
+    )
+    accepts = AcceptedCredentials(
+        authentication=Authentication.CERTIFICATE,
+        issuers=frozenset(),
+        trusts=frozenset(),
+        client_chain=believed,
+    )
+    return read_credentials(request, accepts)
+
+
+def test_what_a_header_says_of_a_certificate_is_looked_at_only_where_that_is_declared() -> None:
+    """A header alone is no certificate, two are none, and where it is not declared it does not exist."""
+    for values, pem in ((("x",), None), (("x", "y"), "pem")):
+        with pytest.raises(Denied) as caught:
+            with_chain(*values, pem=pem)
+        assert caught.value.reason is Reason.REQUEST_AMBIGUOUS
+    assert with_chain("x", pem="pem").client_chain == "x"
+    assert with_chain(pem="pem").client_chain is None
+    assert with_chain("x", "y", pem="pem", believed=False).client_chain is None
+    assert with_chain("x", pem=None, believed=False) == Credentials(token=None, certificate_pem=None)
+    assert "x-secret" not in repr(with_chain("x-secret", pem="pem"))

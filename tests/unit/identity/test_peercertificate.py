@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authz.errors import Denied, Reason
-from authz.identity.peercertificate import parse_peer_certificate, verify_peer
+from authz.identity.peercertificate import parse_peer_certificate, peer_digest, thumbprint_of, verify_peer
 from tests.pki import (
     CLIENT_AUTH,
     SERVER_AUTH,
@@ -142,7 +142,7 @@ def test_a_certificate_is_read_completely() -> None:
     assert peer.dns_names == ("x.example", "y.example")
     assert peer.emails == ("a@b.example",)
     assert peer.fingerprint == hashlib.sha256(leaf.der).hexdigest()
-    assert peer.thumbprint == thumbprint(leaf.der)
+    assert thumbprint_of(peer_digest(leaf.pem)) == thumbprint(leaf.der)
     assert int(peer.serial, 16) == leaf.certificate.serial_number
     assert (peer.not_before, peer.not_after) == (NOW - 3600, NOW + 86_400)
 
