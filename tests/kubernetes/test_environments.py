@@ -1,5 +1,6 @@
 """One policy for all environments: what differs is listed, and what reloads is apart from what rolls out."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ _HASH: Final = re.compile(r"(scopegate-routes)-[a-z0-9]{10}\b")
 _RULES: Final = {"grants", "restrictions", "denies", "version"}
 
 
-def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
     """Every scalar and its place; YAML inside a ConfigMap is read, too."""
     if isinstance(value, str) and place.startswith("data[") and "\n" in value:
         value = yaml.safe_load(value)
@@ -31,10 +32,10 @@ def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
             for number, part in enumerate(value):
                 yield from _leaves(part, f"{place}[{number}]")
         case _:
-            yield place, _HASH.sub(r"\1", value) if isinstance(value, str) else value
+            yield place, _HASH.sub(r"\1", json.dumps(value))
 
 
-def _facts(overlay: str) -> set[tuple[str, str, object]]:
+def _facts(overlay: str) -> set[tuple[str, str, str]]:
     """Object, place and value of everything that an overlay says."""
     return {
         (_object(manifest), place, value)

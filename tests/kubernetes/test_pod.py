@@ -1,0 +1,320 @@
+"""The pod of staging as processes: it starts, decides, reloads its rules, and ends without a lost answer."""
+
+import http.client
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.edge_client import Reply, ask, ask_http2, client_context
+from tests.edge_counterparts import Answer, Seen, Warehouse
+from tests.envoy_process import (
+    client_leaf,
+    free_port,
+    present_authority,
+    server_leaf,
+    short_directory,
+    wait_until,
+    write_leaf,
+)
+from tests.kubernetes.local_pod import LocalPod, in_background, mount_like_kubelet, with_keys
+from tests.kubernetes.manifests import of_kind
+from tests.pki import Authority, uri
+from tests.tokens import SigningKey, claims, ec_key, jwks, mint
+
+OVERLAY = "staging"
+KEY = "the-warehouses-own-key"
+WAREHOUSE = "warehouse.warehouse.svc.cluster.local:8443"
+LIMITS = "limits.scopegate.svc.cluster.local:8081"
+
+
+@dataclass(slots=True)
+class System:
+    pod: LocalPod
+    warehouse: Warehouse
+    key: SigningKey
+    clients: Authority
+    policy: dict[str, str]
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        return client_context(self.pod.volume("tls") / "ca.pem")
+
+    def token(self, subject: str = "ann", *groups: str, **changes: Any) -> str:
+        """A token of the issuer that the overlay names."""
+        now = int(time.time())
+        (issuer,) = yaml.safe_load(self.policy["environment.yaml"])["issuers"].values()
+        made = claims(
+            iss=issuer["issuer"],
+            aud=issuer["audiences"],
+            sub=subject,
+            groups=list(groups or ("analysts-emea",)),
+            iat=now - 5,
+            nbf=now - 5,
+            exp=now + 600,
+        )
+        return mint({**made, **changes}, self.key)
+
+    def ask(self, target: str, token: str | None = None, **request: Any) -> Reply:
+        headers = [] if token is None else [("authorization", f"Bearer {token}")]
+        context = request.pop("context", self.context)
+        return ask(self.pod.port("8443"), context, target, headers=headers, **request)
+
+    def regions(self, target: str, **request: Any) -> list[str] | None:
+        """The regions that the warehouse was told for one allowed request; None for all."""
+        self.warehouse.reset()
+        reply = self.ask(target, **request)
+        assert reply.status == 200, reply
+        (seen,) = self.warehouse.take()
+        (scope,) = seen.values("x-scope-json")
+        return _regions(json.loads(scope))
+
+    def metric(self, worker: int, name: str) -> float:
+        _, text = self.pod.get(9100 + worker, "/metrics")
+        (line,) = (line for line in text.splitlines() if line.startswith(f"{name} "))
+        return float(line.rpartition(" ")[2])
+
+
+def _regions(scope: Any) -> list[str] | None:
+    text = json.dumps(scope)
+    found = [region for region in ("EU", "UK", "US") if f'"{region}"' in text]
+    return found or None
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[System]:
+    """A pod that runs, for all tests but the one that ends it."""
+    with _system() as system, system.pod:
+        yield system
+
+
+class _system:  # noqa: N801 - a context manager, read as a function
+    """Counterparts, and the pod's volumes as cert-manager, the secret store and kubelet would fill them."""
+
+    def __enter__(self) -> System:
+        self._directory = short_directory()
+        directory = self._directory.__enter__()
+        servers, clients, upstreams = (
+            present_authority(f"{name} CA") for name in ("Servers", "Clients", "Upstream")
+        )
+        certificate, private = write_leaf(directory, "warehouse", server_leaf(upstreams))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, private)
+        self._warehouse = Warehouse(context)
+        warehouse = self._warehouse.__enter__()
+        # Nobody listens where the limit service should be: its absence takes nothing away.
+        counterparts = {WAREHOUSE: f"127.0.0.1:{warehouse.port}", LIMITS: f"127.0.0.1:{free_port()}"}
+        pod = LocalPod(OVERLAY, "scopegate", directory, counterparts)
+        key = ec_key("pod")
+        (directory / "jwks.json").write_bytes(jwks(key))
+        tls = pod.volume("tls")
+        leaf = server_leaf(servers)
+        (tls / "tls.crt").write_text(leaf.pem)
+        (tls / "tls.key").write_bytes(leaf.key_pem)
+        (tls / "ca.pem").write_bytes(servers.pem)
+        (pod.volume("trust") / "clients-ca.pem").write_bytes(clients.pem)
+        (pod.volume("trust") / "upstream-ca.pem").write_bytes(upstreams.pem)
+        (pod.volume("keys") / "warehouse.key").write_text(KEY)
+        policy = pod.configmaps("policy")
+        policy["environment.yaml"] = with_keys(policy["environment.yaml"], directory / "jwks.json")
+        mount_like_kubelet(pod.volume("policy"), policy)
+        return System(pod, warehouse, key, clients, policy)
+
+    def __exit__(self, *error: object) -> None:
+        self._warehouse.__exit__(*error)
+        self._directory.__exit__(*error)
+
+
+def test_nobody_gets_anything_without_a_credential(made: System) -> None:
+    """401, and nothing reaches the warehouse."""
+    made.warehouse.reset()
+    assert made.ask("/api/sales").status == 401
+    assert made.ask("/api/sales", made.token("ann", "nobody")).status == 403
+    assert made.warehouse.take() == []
+
+
+def test_an_analyst_gets_their_rows(made: System) -> None:
+    """Over TLS, with the scope, and with the key that only Envoy holds."""
+    made.warehouse.reset()
+    assert made.ask("/api/sales?first", made.token()).status == 200
+    (seen,) = made.warehouse.take()
+    assert seen.values("x-api-key") == [KEY]
+    assert made.regions("/api/sales?second", token=made.token()) == ["EU", "UK"]
+
+
+def test_a_machine_gets_all_rows_by_its_certificate(made: System) -> None:
+    """The SPIFFE ID that cert-manager's Certificate asks for is the one that the policy names."""
+    (spiffe,) = of_kind(OVERLAY, "Certificate")["tableau-extract"]["spec"]["uris"]
+    certificate = write_leaf(made.pod.directory, "extract", client_leaf(made.clients, uri(spiffe)))
+    context = client_context(made.pod.volume("tls") / "ca.pem", certificate=certificate)
+    assert made.regions("/api/sales?machine", context=context) is None
+
+
+def test_operators_read_and_do_nothing_else(made: System) -> None:
+    """Metrics of Envoy and of each worker; no order and no other page of the admin interface."""
+    status, text = made.pod.get(9901, "/metrics")
+    assert status == 200
+    assert "envoy_http_downstream_rq_total{" in text
+    assert all("scopegate_decisions" in made.pod.get(port, "/metrics")[1] for port in (9101, 9102))
+    for path in ("/quitquitquit", "/healthcheck/fail", "/stats", "/config_dump", "/clusters"):
+        assert made.pod.get(9901, path)[0] == 404
+        assert made.pod.get(9901, path, "POST")[0] == 404
+    assert made.pod.get(9901, "/readyz", "POST")[0] == 404
+    assert made.pod.get(9901, "/readyz")[0] == 200
+
+
+def test_rules_reload_when_kubelet_swaps_the_link(made: System) -> None:
+    """Refused ones leave the old in force, good ones are in force everywhere; Envoy is told of neither."""
+    before = made.pod.processes["envoy"].pid
+    broken = {
+        **made.policy,
+        "grants.yaml": made.policy["grants.yaml"].replace("analysts-emea]", "analysts-emea"),
+    }
+    narrower = {**made.policy, "grants.yaml": made.policy["grants.yaml"].replace("[EU, UK]", "[UK]")}
+    policy = made.pod.volume("policy")
+    try:
+        mount_like_kubelet(policy, broken)
+        for worker in (1, 2):
+            wait_until(lambda worker=worker: made.metric(worker, "scopegate_policy_current") == 0, "refused")  # type: ignore[misc]
+        assert made.pod.ready()
+        assert made.regions("/api/sales?broken", token=made.token()) == ["EU", "UK"]
+
+        mount_like_kubelet(policy, narrower)
+        for worker in (1, 2):
+            wait_until(lambda worker=worker: made.metric(worker, "scopegate_policy_current") == 1, "loaded")  # type: ignore[misc]
+        for number in range(4):
+            assert made.regions(f"/api/sales?narrower{number}", token=made.token()) == ["UK"]
+        assert made.pod.processes["envoy"].pid == before
+    finally:
+        mount_like_kubelet(policy, made.policy)
+
+
+@dataclass(slots=True)
+class Client:
+    """One that keeps its connection, and opens another only as long as it is led to this pod."""
+
+    system: System
+    number: int
+    led_here: threading.Event
+    answered: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        tokens = [self.system.token(f"client-{self.number}-{turn}") for turn in range(20)]
+        while self.led_here.is_set() and not self.failures:
+            connection = http.client.HTTPSConnection(
+                "127.0.0.1",
+                self.system.pod.port("8443"),
+                context=self.system.context,
+                timeout=20,
+                # The limit of an address is not what this is about.
+                source_address=(f"127.0.0.{10 + self.number}", 0),
+            )
+            try:
+                self._until_closed(connection, tokens)
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(f"{type(error).__name__}: {error}")
+            finally:
+                connection.close()
+
+    def _until_closed(self, connection: http.client.HTTPSConnection, tokens: list[str]) -> None:
+        while True:
+            token = tokens[self.answered % len(tokens)]
+            target = f"/api/sales?client={self.number}&turn={self.answered}"
+            connection.request("GET", target, headers={"authorization": f"Bearer {token}"})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 200:
+                self.failures.append(f"{target}: {answer.status}")
+                return
+            self.answered += 1
+            if answer.getheader("connection") == "close":
+                return
+
+
+def test_the_end_of_the_pod_loses_no_answer() -> None:
+    """Under load, with a long query open: Envoy drains and goes, then the workers, and nobody got anything but rows."""
+    with _system() as system, system.pod as pod:
+        asked, finish = threading.Event(), threading.Event()
+
+        def answer(seen: Seen) -> Answer:
+            if "long" in seen.target:
+                asked.set()
+                finish.wait(30)
+            return Answer(body=b"rows")
+
+        system.warehouse.answer = answer
+        led_here = threading.Event()
+        led_here.set()
+        clients = [Client(system, number, led_here) for number in range(4)]
+        long_answers: list[Reply] = []
+        long_query = threading.Thread(
+            target=lambda: long_answers.append(system.ask("/api/sales?long", system.token("long")))
+        )
+        statuses: dict[str, int] = {}
+        end = threading.Thread(target=lambda: statuses.update(pod.terminate()))
+        with in_background([long_query, *(threading.Thread(target=client.run) for client in clients)]):
+            asked.wait(20)
+            wait_until(lambda: all(client.answered > 20 for client in clients), "every client works")
+            end.start()
+            wait_until(lambda: pod.get(9901, "/readyz")[0] == 503, "Envoy says that it ends")
+            at_notice = [client.answered for client in clients]
+            # kube-proxy learns of the end later than Envoy does: until then new connections come, and are served.
+            wait_until(
+                lambda: all(c.answered > n + 5 for c, n in zip(clients, at_notice, strict=True)),
+                "still served",
+            )
+            led_here.clear()
+            wait_until(lambda: _open_requests(pod) == 1, "only the long query is open")
+            assert (pod.volume("envoy") / "drained").exists() is False
+            finish.set()
+        end.join(60)
+
+        assert [client.failures for client in clients] == [[]] * len(clients)
+        assert [(reply.status, reply.body) for reply in long_answers] == [(200, b"rows")]
+        assert list(statuses) == ["drain", "envoy", "worker-2", "worker-1"]
+        assert set(statuses.values()) == {0}
+        assert all(" 5" not in line for line in _outcomes(pod))
+
+
+def _open_requests(pod: LocalPod) -> int:
+    _, text = pod.get(9901, "/metrics")
+    (line,) = (
+        line
+        for line in text.splitlines()
+        if line.startswith("envoy_http_downstream_rq_active{") and 'prefix="edge"' in line
+    )
+    return int(line.rpartition(" ")[2])
+
+
+def _outcomes(pod: LocalPod) -> list[str]:
+    """The statuses in Envoy's access log."""
+    lines = [json.loads(line) for line in pod.log("envoy").splitlines() if line.startswith("{")]
+    return [f" {line['status']}" for line in lines if "status" in line]
+
+
+def test_the_newest_http_is_drained_too() -> None:
+    """GOAWAY instead of `Connection: close`: the answer arrives, and the connection takes no other request."""
+    with _system() as system, system.pod as pod:
+        headers = [("authorization", f"Bearer {system.token()}")]
+        reply = ask_http2(pod.port("8443"), system.context, "/api/sales", headers=headers)
+        assert reply.status == 200
+        assert set(pod.terminate().values()) == {0}
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", pod.port("8443"))) != 0
+
+
+def test_a_pod_whose_volumes_are_named_otherwise_would_not_start(tmp_path: Path) -> None:
+    """The neighbour: what this test replaces are exactly the places that containers mount."""
+    pod = LocalPod(OVERLAY, "scopegate", tmp_path, {})
+    assert pod.text("/etc/scopegate/policy-of-others/x /run/envoy2 /run/envoy/x") == (
+        f"/etc/scopegate/policy-of-others/x /run/envoy2 {tmp_path}/envoy/x"
+    )
