@@ -216,7 +216,13 @@ class InForce:
                 metrics=self._metrics,
                 audit=self._audit,
             ),
-            settler=Settling(self._keys, self._introspectors.by_issuer),
+            settler=None
+            if policy is None
+            else Settling(
+                self._keys,
+                self._introspectors.by_issuer,
+                check_timeout_seconds=policy.edge.check_timeout_seconds,
+            ),
         )
 
     def _keys_changed(self) -> None:

@@ -210,11 +210,11 @@ class KeySources:
                     self._keep_fresh(source, issuer.keys.refresh_seconds), name=f"keys of {issuer.name}"
                 )
 
-    async def look_again(self, issuer_name: str, key: bytes) -> bool:
+    async def look_again(self, issuer_name: str, key: bytes, seconds: float) -> bool:
         """Ask an issuer for its keys out of turn, because a token names one that is not known.
 
-        Whether an answer that was asked for after the call has come, and is in force. Waits `Schedule.demand_wait`
-        at the longest, and asks no more often than the schedule allows, whoever calls how often with what `key`.
+        Whether an answer that was asked for after the call has come within `seconds`, and is in force. Asks no more
+        often than the schedule allows, whoever calls how often with what `key`.
         """
         entry = self._current.issuers.get(issuer_name)
         if entry is None or entry.source not in self._tasks:
@@ -225,7 +225,7 @@ class KeySources:
             return False
         if number > looks.begun:
             entry.source.wake.set()
-        return await looks.wait_for(number, self._schedule.demand_wait)
+        return await looks.wait_for(number, seconds)
 
     async def reload_files(self) -> None:
         """Read the key set and trust files again; a file that is broken now leaves the last good one in force."""

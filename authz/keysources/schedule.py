@@ -18,8 +18,6 @@ class Schedule:
     """So many of them may follow each other at once."""
     same_key_interval: float = 5.0
     """A key that was looked for and not found is not looked for again before this."""
-    demand_wait: float = 0.3
-    """The longest time that a check waits for the look that it asked for; Envoy's own patience is 0.5 s."""
     most_waiting: int = 256
     """Checks that wait for one issuer; what comes beyond them is denied at once."""
 

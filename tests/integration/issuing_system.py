@@ -38,14 +38,9 @@ edge:
   scopegate: [{sockets}]
   admin: unix:{directory}/admin.sock
   per_address: 100000/s
+  check_timeout: 2s
 issuers:
-  corp:
-    issuer: "{issuer}"
-    audiences: ["{audience}"]
-    groups_claim: groups
-    allow_http: true
-    allow_private_addresses: true
-{more}
+{issuer}
 dimensions:
   region: {{type: string}}
 warehouses:
@@ -55,11 +50,21 @@ grants:
 """
 
 
+_ISSUER = """\
+  corp:
+    issuer: "$url"
+    audiences: ["$audience"]
+    groups_claim: groups
+    allow_http: true
+    allow_private_addresses: true
+    $more
+"""
+
+
 @dataclass(frozen=True, slots=True)
-class IssuingSystem:
+class Gateway:
     directory: Path
     context: ssl.SSLContext
-    issuer: IssuingServer
     envoy: EnvoyProcess
     metrics_ports: tuple[int, ...]
 
@@ -88,6 +93,11 @@ class IssuingSystem:
         return "\n".join([*(path.read_text(errors="replace") for path in files), self.text("/metrics")])
 
 
+@dataclass(frozen=True, slots=True)
+class IssuingSystem(Gateway):
+    issuer: IssuingServer
+
+
 def reason_of(reply: Reply) -> str:
     """The reason of a denial."""
     return str(reply.json()["reason"])
@@ -105,24 +115,32 @@ def issuing_system(more: str = "refresh: 1h") -> Iterator[IssuingSystem]:
     """Everything started and healthy, and ended again. `more` is a line for the issuer, with `$url` and `$secret`."""
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(short_directory())
-        warehouse = stack.enter_context(Warehouse())
         issuer = stack.enter_context(IssuingServer())
-        authority = present_authority("Servers CA")
-        (directory / "ca.pem").write_bytes(authority.pem)
-        write_leaf(directory, "server", server_leaf(authority))
         secret = directory / "client-secret"
         secret.write_text(CLIENT_SECRET + "\n")
         secret.chmod(0o600)
+        lines = Template(_ISSUER).substitute(url=issuer.url, audience=AUDIENCE, more=more)
+        filled = Template(lines).substitute(url=issuer.url, secret=secret)
+        made = stack.enter_context(gateway(directory, filled))
+        yield IssuingSystem(made.directory, made.context, made.envoy, made.metrics_ports, issuer)
+
+
+@contextlib.contextmanager
+def gateway(directory: Path, issuer: str) -> Iterator[Gateway]:
+    """Envoy, two workers and a warehouse, with these lines under `issuers:`; healthy, and ended again."""
+    with contextlib.ExitStack() as stack:
+        warehouse = stack.enter_context(Warehouse())
+        authority = present_authority("Servers CA")
+        (directory / "ca.pem").write_bytes(authority.pem)
+        write_leaf(directory, "server", server_leaf(authority))
         sockets = [directory / f"worker-{number}.sock" for number in range(WORKERS)]
         policy = directory / "scopegate.yaml"
         policy.write_text(
             _POLICY.format(
                 directory=directory,
                 sockets=", ".join(f'"unix:{path}"' for path in sockets),
-                issuer=issuer.url,
-                audience=AUDIENCE,
+                issuer=issuer,
                 upstream=f"http://127.0.0.1:{warehouse.port}",
-                more=f"    {Template(more).substitute(url=issuer.url, secret=secret)}\n",
             )
         )
         ports = tuple(free_port() for _ in sockets)
@@ -153,4 +171,4 @@ def issuing_system(more: str = "refresh: 1h") -> Iterator[IssuingSystem]:
             ),
             "all workers are healthy",
         )
-        yield IssuingSystem(directory, client_context(directory / "ca.pem"), issuer, envoy, ports)
+        yield Gateway(directory, client_context(directory / "ca.pem"), envoy, ports)

@@ -18,7 +18,7 @@ from authz.keysources.schedule import Schedule
 from tests.tokens import ISSUER, SigningKey, ec_key, jwks, make_issuer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-SOON = Schedule(first_retry=0.01, demand_interval=3_600.0, demand_burst=1, demand_wait=10.0)
+SOON = Schedule(first_retry=0.01, demand_interval=3_600.0, demand_burst=1)
 OFTEN = 0.02
 
 
@@ -338,18 +338,17 @@ async def test_an_unknown_key_has_the_keys_looked_for_and_waits_for_the_answer(l
     """When the wait is over, the new keys are in force: the check that waited finds them."""
     async with running(at(f"{local.url}/keys", every=3_600)) as (sources, changes):
         local.keys = (ec_key("second"),)
-        assert await sources.look_again("okta", b"?second") is True
+        assert await sources.look_again("okta", b"?second", 10.0) is True
         assert (kids(sources), changes.count) == ({"second"}, 1)
-        assert await sources.look_again("nobody", b"?second") is False
+        assert await sources.look_again("nobody", b"?second", 10.0) is False
 
 
 async def test_a_look_that_somebody_waits_for_takes_the_short_way(local: LocalIssuer) -> None:
     """Straight to where the keys were; if they are not there any more, by the discovery document."""
-    schedule = Schedule(demand_wait=10.0)
-    async with running(at(local.url, KeyOrigin.DISCOVERY, every=3_600), schedule) as (sources, _):
+    async with running(at(local.url, KeyOrigin.DISCOVERY, every=3_600), Schedule()) as (sources, _):
         del local.asked[:]
         local.keys = (ec_key("second"),)
-        assert await sources.look_again("okta", b"?second") is True
+        assert await sources.look_again("okta", b"?second", 10.0) is True
         assert [path for path, _ in local.asked] == ["/keys"]
         local.keys = (ec_key("third"),)
         local.document["jwks_uri"] = f"{local.url}/moved"
@@ -362,16 +361,16 @@ async def test_a_look_that_somebody_waits_for_takes_the_short_way(local: LocalIs
             return web.json_response(local.document)
 
         local.override = gone
-        assert await sources.look_again("okta", b"?third") is True
+        assert await sources.look_again("okta", b"?third", 10.0) is True
         assert kids(sources) == {"third"}
 
 
 async def test_a_flood_of_unknown_keys_becomes_one_request(local: LocalIssuer) -> None:
     """Those that ask together share the answer; made-up keys beyond the permits are not looked for at all."""
     async with running(at(f"{local.url}/keys", every=3_600)) as (sources, _):
-        together = await asyncio.gather(*(sources.look_again("okta", b"?%d" % n) for n in range(1_000)))
+        together = await asyncio.gather(*(sources.look_again("okta", b"?%d" % n, 10.0) for n in range(1_000)))
         assert together.count(True) == SOON.most_waiting
-        later = [await sources.look_again("okta", b"?later%d" % n) for n in range(1_000)]
+        later = [await sources.look_again("okta", b"?later%d" % n, 10.0) for n in range(1_000)]
         assert not any(later)
         assert len(local.asked) == 2
 
@@ -386,13 +385,13 @@ async def test_an_answer_that_was_asked_for_before_settles_nothing(local: LocalI
         await released.wait()
         return web.Response(body=body)
 
-    schedule = Schedule(demand_burst=2, demand_wait=10.0)
+    schedule = Schedule(demand_burst=2)
     async with running(at(f"{local.url}/keys", every=3_600), schedule) as (sources, _):
         local.override = slow
-        first = asyncio.create_task(sources.look_again("okta", b"?other"))
+        first = asyncio.create_task(sources.look_again("okta", b"?other", 10.0))
         await asyncio.wait_for(asked.wait(), 10)
         local.keys = (ec_key("second"),)
-        second = asyncio.create_task(sources.look_again("okta", b"?second"))
+        second = asyncio.create_task(sources.look_again("okta", b"?second", 10.0))
         await asyncio.sleep(0)
         released.set()
         assert await first is True
@@ -409,10 +408,9 @@ async def test_a_look_that_takes_too_long_is_not_waited_for(local: LocalIssuer) 
         await released.wait()
         return web.Response(body=jwks(ec_key("second")))
 
-    schedule = Schedule(demand_wait=0.05)
-    async with running(at(f"{local.url}/keys", every=3_600), schedule) as (sources, changes):
+    async with running(at(f"{local.url}/keys", every=3_600)) as (sources, changes):
         local.override = slow
-        assert await sources.look_again("okta", b"?second") is False
+        assert await sources.look_again("okta", b"?second", 0.05) is False
         released.set()
         await changes.next()
         assert kids(sources) == {"second"}

@@ -146,7 +146,7 @@ async def test_an_unchanged_trust_is_not_read_again(files: Files) -> None:
 async def test_a_file_issuer_is_not_refreshed_on_request(files: Files) -> None:
     """Its file is watched; an unknown key id changes nothing."""
     await files.sources.start(files.issuers, files.trusts)
-    assert await files.sources.look_again("okta", b"?new") is False
+    assert await files.sources.look_again("okta", b"?new", 10.0) is False
 
 
 async def test_a_listener_that_fails_does_not_end_the_work(files: Files) -> None:
