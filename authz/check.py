@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from authz.errors import Denied
+from authz.errors import Denied, Reason
 from authz.identity.authenticator import Authenticator
 from authz.identity.credentials import read_credentials
 from authz.identity.principal import Principal
+from authz.identity.revocations import Revocations
 from authz.memory import Memory
 from authz.policy.decision import Allow, Decision, Deny
 from authz.policy.evaluate import evaluate
@@ -53,6 +54,8 @@ class Snapshot:
 
     policy: PolicySet
     authenticator: Authenticator
+    revocations: Revocations | None
+    """None while a file of revocations is configured and has not been read: then nobody can be let in."""
     remembered: Memory[tuple[Principal, str], Remembered] = field(default_factory=_memory)
 
 
@@ -96,6 +99,7 @@ def check(
         warehouse = snapshot.policy.routes.find(request)
         credentials = read_credentials(request, warehouse.accepts)
         principal = snapshot.authenticator.authenticate(credentials, warehouse.accepts, now)
+        _check_revocations(principal, snapshot, now)
         entering(Phase.DECIDE)
         decision, rewrites, remembered = _decide(request, warehouse, principal, snapshot, now)
         entering(Phase.REWRITE)
@@ -116,6 +120,13 @@ def check(
         policy_version=snapshot.policy.version,
         remembered=remembered,
     )
+
+
+def _check_revocations(principal: Principal, snapshot: Snapshot, now: float) -> None:
+    """On every check, also for a principal and a decision that are remembered. Raises `Denied`."""
+    if snapshot.revocations is None:
+        raise Denied(Reason.NOT_READY, "the revocations are not loaded")
+    snapshot.revocations.check(principal, now)
 
 
 def _decide(

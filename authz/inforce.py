@@ -8,6 +8,7 @@ import asyncio
 import gc
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from authz.config.watch import Fingerprint, fingerprint
 from authz.identity.authenticator import Authenticator
 from authz.identity.certificates import TrustBundle
 from authz.identity.keyset import KeySet
+from authz.identity.revocations import Revocations
 from authz.identity.usedtokens import UsedTokens
 from authz.keysources.introspector import Introspected, Introspectors
 from authz.keysources.keysources import KeySources, Prepared
@@ -39,6 +41,7 @@ _log: Final = structlog.get_logger("scopegate")
 _WHAT: Final = {
     SourceKind.ISSUER_KEYS: "keys of issuer",
     SourceKind.TRUST_BUNDLE: "roots of client certificates",
+    SourceKind.REVOCATIONS: "revocations of the",
 }
 
 
@@ -62,10 +65,12 @@ class InForce:
         self._refused: tuple[str, ...] = ()
         self._tried: PolicySet | None = None
         self._seen: Fingerprint = ()
+        self._seen_revocations: Fingerprint = ()
         self._loading = asyncio.Lock()
         self._attempts: dict[tuple[SourceKind, str], SourceStatus] = {}
         self._introspection_problems: dict[str, str] = {}
-        self.engine = Engine(self._serving(None, {}, {}))
+        self._verified_by: tuple[Mapping[str, KeySet], Mapping[str, TrustBundle]] = ({}, {})
+        self.engine = Engine(self._serving(None, {}, {}, None))
         metrics.watch_revocation_lists(
             lambda: {
                 name: [(made.this_update, made.next_update) for made in bundle.lists]
@@ -95,7 +100,7 @@ class InForce:
             if self._policy is not None and policy.version == self._policy.version:
                 self._accepted(Reload.UNCHANGED)
                 return True
-            prepared = await self._keys.prepare(policy.issuers, policy.trusts)
+            prepared = await self._keys.prepare(policy.issuers, policy.trusts, policy.revocations)
             broken = self._newly_broken(policy, prepared)
             if self._policy is not None and broken:
                 return self._refuse(broken)
@@ -112,6 +117,13 @@ class InForce:
         if fingerprint(self.files()) != self._seen:
             await self.reload()
 
+    async def reload_revocations_if_changed(self) -> None:
+        """Read the file of revocations, if it is not what it was at the last look; wait for nothing else."""
+        now = fingerprint(self.revocation_files())
+        if now != self._seen_revocations:
+            self._seen_revocations = now
+            await self._keys.reload_revocations()
+
     async def stop(self) -> None:
         """End the refreshing of keys."""
         await self._introspectors.close()
@@ -126,9 +138,13 @@ class InForce:
             for issuer in policy.issuers.values():
                 yield from map(Path, issuer.keys.files)
             for trust in policy.trusts.values():
-                yield Path(trust.roots)
-                if trust.intermediates is not None:
-                    yield Path(trust.intermediates)
+                yield from map(Path, trust.files)
+
+    def revocation_files(self) -> Iterable[Path]:
+        """The file of revocations, if there is one. Not among `files`: a policy takes its time to read."""
+        for policy in (self._policy, self._tried):
+            if policy is not None and policy.revocations is not None:
+                yield Path(policy.revocations)
 
     def readiness(self) -> Readiness:
         """What is missing before checks can be answered, and how everything else is."""
@@ -167,7 +183,7 @@ class InForce:
         self._policy = policy
         self._loaded_at = time.time()
         self._introspectors.adopt(policy.issuers)
-        self.engine.serving = self._serving(policy, prepared.key_sets, prepared.bundles)
+        self.engine.serving = self._serving(policy, prepared.key_sets, prepared.bundles, prepared.revocations)
         self._keys.adopt(prepared)
         self._forget_sources()
         self._accepted(Reload.LOADED)
@@ -181,8 +197,14 @@ class InForce:
         self._note_readiness()
 
     def _serving(
-        self, policy: PolicySet | None, key_sets: Mapping[str, KeySet], bundles: Mapping[str, TrustBundle]
+        self,
+        policy: PolicySet | None,
+        key_sets: Mapping[str, KeySet],
+        bundles: Mapping[str, TrustBundle],
+        revocations: Revocations | None,
     ) -> Serving:
+        self._verified_by = (key_sets, bundles)
+        self._metrics.revocations_in_force(0 if revocations is None else revocations.size)
         snapshot = None
         if policy is not None:
             authenticator = Authenticator(
@@ -192,7 +214,7 @@ class InForce:
                 introspected=self._introspectors.tokens,
                 used=self._used_tokens,
             )
-            snapshot = Snapshot(policy=policy, authenticator=authenticator)
+            snapshot = Snapshot(policy=policy, authenticator=authenticator, revocations=revocations)
         answers = AnswerWriter(
             policy_version="" if policy is None else policy.version,
             public_url=None if policy is None else policy.edge.public_url,
@@ -226,10 +248,21 @@ class InForce:
         )
 
     def _keys_changed(self) -> None:
-        if self._policy is not None:
-            self.engine.serving = self._serving(self._policy, self._keys.key_sets, self._keys.bundles)
+        if self._policy is None:
+            return
+        serving, revocations = self.engine.serving, self._keys.revocations
+        materials = (self._keys.key_sets, self._keys.bundles)
+        if serving.snapshot is not None and materials == self._verified_by:
+            # What was verified and decided stays so: revocations are looked at behind it, on every check.
+            snapshot = replace(serving.snapshot, revocations=revocations)
+            self.engine.serving = replace(serving, snapshot=snapshot)
+            entries = 0 if revocations is None else revocations.size
+            self._metrics.revocations_in_force(entries)
+            _log.info("revocations_changed", entries=entries)
+        else:
+            self.engine.serving = self._serving(self._policy, *materials, revocations)
             _log.info("keys_changed")
-            self._note_readiness()
+        self._note_readiness()
 
     def _introspected(self, issuer: str, outcome: Introspected, problem: str | None) -> None:
         self._metrics.introspected(issuer, outcome.value)
@@ -273,7 +306,7 @@ class InForce:
             f"{_WHAT[status.kind]} `{status.name}`: {status.last_error}"
             for status in prepared.missing
             if (status.kind, status.name) not in already
-            and (status.kind is SourceKind.TRUST_BUNDLE or policy.issuers[status.name].keys.is_local)
+            and (status.kind is not SourceKind.ISSUER_KEYS or policy.issuers[status.name].keys.is_local)
         ]
 
     def _accepted(self, outcome: Reload) -> None:

@@ -15,6 +15,7 @@ from authz.errors import Reason
 from authz.identity.authenticator import Authenticator
 from authz.identity.certificates import parse_trust_bundle
 from authz.identity.keyset import parse_jwks
+from authz.identity.revocations import NOTHING_REVOKED
 from authz.policy.decision import Allow, Deny
 from authz.policy.policyset import PolicySet
 from authz.request import AccessRequest, split_target
@@ -38,6 +39,7 @@ class Explainer:
         self._policy = policy
         self._snapshot = Snapshot(
             policy=policy,
+            revocations=NOTHING_REVOKED,
             authenticator=Authenticator(
                 issuers=policy.issuers,
                 key_sets=dict.fromkeys(policy.issuers, keys),

@@ -59,13 +59,9 @@ class Prepared:
     """None where the policy names no file of revocations."""
 
     @property
-    def revocations(self) -> Revocations:
-        """The revocations at hand; nothing is revoked without a file.
-
-        INVARIANT: whoever begins to serve looks at `missing` first, or a file that cannot be read would revoke nothing.
-        """
-        source = self.revocation_source
-        return NOTHING_REVOKED if source is None or source.material is None else source.material
+    def revocations(self) -> Revocations | None:
+        """The revocations at hand. Nothing is revoked without a file; None if there is one that was never read."""
+        return NOTHING_REVOKED if self.revocation_source is None else self.revocation_source.material
 
     @property
     def key_sets(self) -> dict[str, KeySet]:
@@ -143,8 +139,8 @@ class KeySources:
         return self._current.bundles
 
     @property
-    def revocations(self) -> Revocations:
-        """The last good revocations."""
+    def revocations(self) -> Revocations | None:
+        """The last good revocations; see `Prepared.revocations`."""
         return self._current.revocations
 
     @property

@@ -139,6 +139,11 @@ class Metrics:
             ["kind", "name"],
             registry=self.registry,
         )
+        self._revocations = Gauge(
+            "scopegate_revocations",
+            "Entries of the file of revocations in force, those that have ended included",
+            registry=self.registry,
+        )
         self._introspections = Counter(
             "scopegate_introspections",
             "Questions to issuers about opaque tokens by outcome",
@@ -239,6 +244,10 @@ class Metrics:
         self._refreshes.remove_by_labels({"kind": kind, "name": name})
         self._source_failing.remove_by_labels({"kind": kind, "name": name})
         self._source_confirmed_at.remove_by_labels({"kind": kind, "name": name})
+
+    def revocations_in_force(self, entries: int) -> None:
+        """Note the number of revocations in force."""
+        self._revocations.set(entries)
 
     def introspected(self, issuer: str, outcome: str) -> None:
         """Count a question about an opaque token. `issuer` is a configured name, `outcome` of a closed set."""

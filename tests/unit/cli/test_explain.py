@@ -14,6 +14,7 @@ from authz.cli.explain import explain
 from authz.config.load import load_policy
 from authz.identity.authenticator import Authenticator
 from authz.identity.keyset import parse_jwks
+from authz.identity.revocations import NOTHING_REVOKED
 from authz.policy.decision import Allow, Deny
 from authz.request import AccessRequest
 from tests.pki import authority
@@ -292,7 +293,9 @@ def test_the_answer_is_the_servers(ask: Ask, tmp_path: Path) -> None:
     policy = load_policy(tmp_path / "scopegate.yaml")
     key_sets = {"okta": parse_jwks(jwks(rsa_key()))}
     snapshot = Snapshot(
-        policy=policy, authenticator=Authenticator(issuers=policy.issuers, key_sets=key_sets, bundles={})
+        revocations=NOTHING_REVOKED,
+        policy=policy,
+        authenticator=Authenticator(issuers=policy.issuers, key_sets=key_sets, bundles={}),
     )
     for groups in (["analysts-emea"], ["analysts-emea", "contractors"], ["by-claim"], ["leavers"], []):
         token = mint(claims(groups=groups), rsa_key())
