@@ -6,8 +6,7 @@ loads the policy, tries every key source once, and serves.
 
 import asyncio
 import signal
-import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -15,11 +14,11 @@ from typing import Final
 import structlog
 
 from authz import __version__
-from authz.audit.jsonl import JsonLines
+from authz.audit.opening import CannotKeepError, Listeners, open_trail
 from authz.audit.sink import AuditSink, Fate, NoAudit
 from authz.config.watch import looks
 from authz.inforce import InForce
-from authz.settings import AuditTarget, Settings
+from authz.settings import Settings
 from authz.telemetry.logs import configure_logging
 from authz.telemetry.metrics import Metrics
 from authz.transport.admin import AdminServer, Readiness
@@ -39,9 +38,9 @@ def run(settings: Settings) -> int:
     configure_logging(settings.log_format, settings.log_level)
     metrics = Metrics()
     try:
-        audit = _audit_sink(settings.audit, metrics)
-    except OSError as error:
-        _log.error("cannot_start", error=f"audit file {settings.audit}: {error.strerror}")
+        audit = _audit_sink(settings, metrics)
+    except CannotKeepError as error:
+        _log.error("cannot_start", error=str(error))
         return EXIT_CANNOT_START
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -63,16 +62,21 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _audit_sink(target: Path | AuditTarget, metrics: Metrics) -> AuditSink:
+def _audit_sink(settings: Settings, metrics: Metrics) -> AuditSink:
     for fate in Fate:
         metrics.audited(fate.value, 0)
-    if target is AuditTarget.OFF:
-        return NoAudit()
-    return JsonLines(
-        target if isinstance(target, Path) else sys.stdout.fileno(),
-        counted=lambda fate, records: metrics.audited(fate.value, records),
-        told=lambda problem: _log.error("audit_problem", problem=problem),
+    trail = open_trail(
+        settings.audit,
+        Listeners(
+            counted=lambda fate, records: metrics.audited(fate.value, records),
+            told=lambda problem: _log.error("audit_problem", problem=problem),
+            synced=metrics.audit_synced,
+        ),
     )
+    if trail is None:
+        return NoAudit()
+    metrics.watch_audit_queue(lambda: trail.queued)
+    return trail
 
 
 class Server:
@@ -128,7 +132,10 @@ class Server:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._announce())
             tasks.create_task(self._follow_hangups(hangup))
-            tasks.create_task(self._follow_files())
+            tasks.create_task(self._follow(self._in_force.files, self._in_force.reload_if_changed))
+            tasks.create_task(
+                self._follow(self._in_force.revocation_files, self._in_force.reload_revocations_if_changed)
+            )
         raise AssertionError("following never ends")
 
     async def _announce(self) -> None:
@@ -143,11 +150,11 @@ class Server:
             self._audit.reopen()
             await self._in_force.reload()
 
-    async def _follow_files(self) -> None:
+    async def _follow(self, files: Callable[[], Iterable[Path]], look: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                async for _ in looks(self._in_force.files):
-                    await self._in_force.reload_if_changed()
+                async for _ in looks(files):
+                    await look()
             except OSError as error:
                 # Out of inotify watches, or a directory that went away meanwhile.
                 _log.warning("watch_failed", error=error.strerror, again_in_seconds=_WATCH_AGAIN_SECONDS)

@@ -1,15 +1,39 @@
 """Takes note of each decision: audit trail and metrics."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from authz.audit.record import Recorder
 from authz.audit.sink import AuditSink
 from authz.check import Outcome, Phase
-from authz.errors import Reason
-from authz.policy.decision import Allow
+from authz.errors import Denied, Reason
+from authz.policy.decision import Allow, Deny
 from authz.request import AccessRequest
 from authz.telemetry.metrics import Metrics
 from authz.telemetry.traces import TRACEPARENT
+
+if TYPE_CHECKING:
+    from asyncio import Future
+
+
+class Kept:
+    """Is awaited before an answer leaves. Raises `Denied(audit_unavailable)` where the record could not be kept."""
+
+    __slots__ = ("_count", "_future")
+
+    def __init__(self, future: "Future[bool]", count: Callable[[Reason], None]) -> None:
+        self._future = future
+        self._count = count
+
+    def __await__(self) -> Generator[object, None, None]:
+        reason = Reason.GRANTED
+        try:
+            if not (yield from self._future.__await__()):
+                reason = Reason.AUDIT_UNAVAILABLE
+                raise Denied(reason, "the audit record could not be written")
+        finally:
+            self._count(reason)
 
 
 class Recording:
@@ -24,10 +48,26 @@ class Recording:
 
     def decided(
         self, outcome: Outcome, request: AccessRequest | None, *, decision_id: str, at: float, seconds: float
-    ) -> None:
+    ) -> "Kept | None":
         """Take note; see `Observer`."""
         decision = outcome.decision
-        reason = Reason.GRANTED if isinstance(decision, Allow) else decision.reason
+        allowed = isinstance(decision, Allow)
+        reason = decision.reason if isinstance(decision, Deny) else Reason.GRANTED
+        try:
+            future = self._audit.offer(self._recorder.note(outcome, request, decision_id=decision_id, at=at))
+        except Denied as denied:
+            self._count(outcome, request, denied.reason if allowed else reason, at=at, seconds=seconds)
+            if allowed:
+                raise
+            return None  # the sink has counted what is lost
+        if future is None or not allowed:
+            self._count(outcome, request, reason, at=at, seconds=seconds)
+            return None if future is None else Kept(future, lambda _: None)
+        return Kept(future, partial(self._count, outcome, request, at=at, seconds=seconds))
+
+    def _count(
+        self, outcome: Outcome, request: AccessRequest | None, reason: Reason, *, at: float, seconds: float
+    ) -> None:
         self._metrics.decided(
             None if outcome.warehouse is None else outcome.warehouse.name,
             reason,
@@ -38,7 +78,6 @@ class Recording:
         )
         if reason is Reason.INTERNAL_ERROR:
             self._metrics.defect()
-        self._audit.offer(self._recorder.record(outcome, request, decision_id=decision_id, at=at))
 
     def timed(self, phases: Iterable[tuple[Phase, float]]) -> None:
         """Take note; see `Observer`."""

@@ -4,22 +4,15 @@ No other module reads the environment.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from authz.audit.options import AuditSettings
 from authz.telemetry.logs import LogFormat
 from authz.transport.addresses import Address, TcpAddress
 
 ENVIRONMENT_PREFIX: Final = "SCOPEGATE"
 """`SCOPEGATE_POLICY` stands for `--policy`, and so on."""
-
-
-class AuditTarget(StrEnum):
-    """Places for the audit trail that are no file."""
-
-    STDOUT = "stdout"
-    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +24,7 @@ class Settings:
     http: TcpAddress
     log_format: LogFormat
     log_level: str
-    audit: Path | AuditTarget
+    audit: AuditSettings
     drain_notice_seconds: float
     """How long to go on answering after SIGTERM, so that Envoy's health checks notice first."""
     drain_grace_seconds: float

@@ -1,151 +1,187 @@
 """One record for each decision: metadata only.
 
-By construction there is no token, cookie, body or query in it: the fields are named one by one and none of
-them is read from those. What the policy can read of the caller is in it, so that the decision can be replayed.
+By construction there is no token, cookie, body or query in it: what is handed over is named one by one in `Noted`,
+and none of it is read from those. What the policy can read of the caller is in it, so that the decision can be
+replayed.
+
+Two halves: `note` runs in the thread that decides and only gathers references; `body` runs in the writer's and
+makes JSON of them.
 """
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from json.encoder import encode_basestring_ascii as _quoted
+from typing import Any, Final, NamedTuple
 
-from cachetools import LRUCache
-
-from authz.audit.facts import PolicyReads
+from authz.audit.facts import NOTHING_READ, PolicyReads
 from authz.check import Outcome
 from authz.identity.principal import Principal
-from authz.policy.decision import Allow
+from authz.policy.decision import Allow, Decision
 from authz.policy.policyset import Warehouse
 from authz.request import AccessRequest
 
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
-_MAX_ACTORS: Final = 20_000
+# A client may choose its request id where the proxy in front lets it: nothing that could be a credential.
+_REQUEST_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}\Z")
+_MAX_REMEMBERED: Final = 20_000
+
+_json: Final = json.JSONEncoder(separators=(",", ":"), default=dict).encode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Actor:
-    """Who was asking: a verified principal. `key` is the pseudonym that Envoy's access log has, too.
+class Noted(NamedTuple):
+    """What is kept of a decision until it is written. `at` is in seconds since the epoch.
 
-    Equality is identity: one object for all records of a principal, so that its JSON can be kept.
+    The request is not in it, only what may be recorded of it; `method` is None where it could not be read.
     """
 
-    key: str
-    issuer: str
-    subject: str
-    methods: tuple[str, ...]
-    groups: tuple[str, ...]
-    claims: Mapping[str, object]
-    spiffe_id: str | None
-    certificate_name: str | None
-    certificate_trust: str | None
-    certificate_fingerprint: str | None
-    token_id: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What was asked for. `route` is the policy's text of it; a path may hold values, so it is there only where
-    a condition of the policy reads it.
-    """
-
-    method: str
-    host: str
-    route: str | None
-    path: str | None
-    source_address: str
-    request_id: str
-    trace_id: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRecord:
-    """Who asked for what, when, and what the answer was.
-
-    `at` is in seconds since the epoch. `asked` is None where the question could not be read, `actor` where
-    nobody could be verified. `detail` is the operator's explanation of a denial, never told to the client.
-    `rules` are the ids of the grants and restrictions that made the scope, or of those that led to a denial.
-    """
-
+    recorder: "Recorder"
     decision_id: str
     at: float
-    outcome: str
-    reason: str
-    detail: str
-    rules: tuple[str, ...]
-    scope_id: str | None
+    decision: Decision
+    warehouse: Warehouse | None
+    principal: Principal | None
     policy_version: str
-    warehouse: str | None
-    actor: Actor | None
-    asked: Asked | None
+    method: str | None
+    host: str
+    path: str
+    source_address: str
+    request_id: str
+    traceparent: tuple[str, ...]
 
 
 class Recorder:
     """Makes the records of one policy. What it remembers of principals goes with it when the policy changes."""
 
-    __slots__ = ("_actors", "_reads")
+    __slots__ = ("_actors", "_answers", "reads")
 
-    def __init__(self, reads: PolicyReads) -> None:
-        self._reads = reads
-        self._actors: LRUCache[Principal, Actor] = LRUCache(_MAX_ACTORS)
+    def __init__(self, reads: Mapping[str, PolicyReads]) -> None:
+        self.reads = reads
+        # Both for the writer's thread alone.
+        self._actors: dict[tuple[Principal, str], str] = {}
+        self._answers: dict[Decision, str] = {}
 
-    def record(
-        self, outcome: Outcome, request: AccessRequest | None, *, decision_id: str, at: float
-    ) -> AuditRecord:
-        """The record of one decision. `request` is None where the question could not be read."""
-        decision = outcome.decision
-        warehouse = outcome.warehouse
-        if isinstance(decision, Allow):
-            answer, reason, detail = "allow", "granted", ""
-            rules, scope_id = decision.grants + decision.restrictions, decision.scope.id
+    def note(self, outcome: Outcome, request: AccessRequest | None, *, decision_id: str, at: float) -> Noted:
+        """Gather what the record is made of. `request` is None where the question could not be read."""
+        if request is None:
+            asked: tuple[Any, ...] = (None, "", "", "", "", ())
         else:
-            answer, reason, detail = "deny", decision.reason.value, decision.detail
-            rules, scope_id = decision.rules, None
-        return AuditRecord(
-            decision_id=decision_id,
-            at=at,
-            outcome=answer,
-            reason=reason,
-            detail=detail,
-            rules=rules,
-            scope_id=scope_id,
-            policy_version=outcome.policy_version,
-            warehouse=None if warehouse is None else warehouse.name,
-            actor=None if outcome.principal is None else self._actor(outcome.principal),
-            asked=None if request is None else self._asked(request, warehouse),
+            asked = (
+                request.method,
+                request.host,
+                request.path,
+                request.source_address,
+                request.request_id,
+                request.headers.get("traceparent", ()),
+            )
+        return Noted(
+            self,
+            decision_id,
+            at,
+            outcome.decision,
+            outcome.warehouse,
+            outcome.principal,
+            outcome.policy_version,
+            *asked,
         )
 
-    def _actor(self, principal: Principal) -> Actor:
-        known = self._actors.get(principal)
+    def body(self, noted: Noted) -> str:
+        """The members of the record's JSON object, without its braces: ASCII, in one order."""
+        return (
+            f'"at":{noted.at!r},"decision_id":"{noted.decision_id}",{self._answer(noted)},'
+            f'{self._actor(noted)},"asked":{self._asked(noted)}'
+        )
+
+    def _answer(self, noted: Noted) -> str:
+        decision = noted.decision
+        known = self._answers.get(decision)
         if known is not None:
             return known
-        certificate = principal.certificate
-        actor = Actor(
-            key=principal.key,
-            issuer=principal.issuer,
-            subject=principal.subject,
-            methods=tuple(sorted(method.value for method in principal.methods)),
-            groups=self._reads.groups_of(principal),
-            claims=self._reads.claims_of(principal),
-            spiffe_id=None if certificate is None else certificate.spiffe_id,
-            certificate_name=None if certificate is None else certificate.name,
-            certificate_trust=None if certificate is None else certificate.trust,
-            certificate_fingerprint=None if certificate is None else certificate.fingerprint,
-            token_id=principal.token_id,
-        )
-        self._actors[principal] = actor
-        return actor
+        text = _answer(noted)
+        if not decision.per_request and decision.valid_until > noted.at:
+            # Others are made for one request and would only push out what comes again.
+            _remember(self._answers, decision, text)
+        return text
 
-    def _asked(self, request: AccessRequest, warehouse: Warehouse | None) -> Asked:
-        return Asked(
-            method=request.method,
-            host=request.host,
-            route=None if warehouse is None else route_of(warehouse, request.path),
-            path=request.path if self._reads.path else None,
-            source_address=request.source_address,
-            request_id=request.request_id,
-            trace_id=_trace_id(request),
+    def _actor(self, noted: Noted) -> str:
+        principal = noted.principal
+        if principal is None:
+            return '"actor":null'
+        warehouse = "" if noted.warehouse is None else noted.warehouse.name
+        known = self._actors.get((principal, warehouse))
+        if known is None:
+            known = _actor(principal, self.reads.get(warehouse, NOTHING_READ))
+            _remember(self._actors, (principal, warehouse), known)
+        return known
+
+    def _asked(self, noted: Noted) -> str:
+        if noted.method is None:
+            return "null"
+        warehouse = noted.warehouse
+        reads = NOTHING_READ if warehouse is None else self.reads.get(warehouse.name, NOTHING_READ)
+        route = None if warehouse is None else route_of(warehouse, noted.path)
+        request_id = noted.request_id if _REQUEST_ID.match(noted.request_id) else None
+        return (
+            f'{{"method":{_quoted(noted.method)},"host":{_quoted(noted.host)},"route":{_maybe(route)},'
+            f'"path":{_maybe(noted.path if reads.path else None)},'
+            f'"source_address":{_quoted(noted.source_address)},"request_id":{_maybe(request_id)},'
+            f'"trace_id":{_maybe(_trace_id(noted.traceparent))}}}'
         )
+
+
+def _remember(known: dict[Any, str], key: object, text: str) -> None:
+    if len(known) >= _MAX_REMEMBERED:
+        known.clear()
+    known[key] = text
+
+
+def _answer(noted: Noted) -> str:
+    decision, warehouse = noted.decision, noted.warehouse
+    if isinstance(decision, Allow):
+        outcome, reason, detail = "allow", "granted", ""
+        rules, scope_id = decision.grants + decision.restrictions, decision.scope.id
+    else:
+        outcome, reason, detail = "deny", decision.reason.value, decision.detail
+        rules, scope_id = decision.rules, None
+    return _members(
+        {
+            "outcome": outcome,
+            "reason": reason,
+            "detail": detail,
+            "warehouse": None if warehouse is None else warehouse.name,
+            "rules": rules,
+            "scope_id": scope_id,
+            "policy_version": noted.policy_version,
+        }
+    )
+
+
+def _actor(principal: Principal, reads: PolicyReads) -> str:
+    certificate = principal.certificate
+    actor = {
+        "key": principal.key,
+        "issuer": principal.issuer,
+        "subject": principal.subject,
+        "methods": sorted(method.value for method in principal.methods),
+        "groups": reads.groups_of(principal),
+        "claims": reads.claims_of(principal),
+        "absent": reads.absent_of(principal),
+        "spiffe_id": None if certificate is None else certificate.spiffe_id,
+        "certificate_name": None if certificate is None else certificate.name,
+        "certificate_trust": None if certificate is None else certificate.trust,
+        "certificate_fingerprint": None if certificate is None else certificate.fingerprint,
+        "token_id": principal.token_id,
+    }
+    return _members({"actor": actor})
+
+
+def _members(value: Mapping[str, object]) -> str:
+    return _json(value)[1:-1]
+
+
+def _maybe(text: str | None) -> str:
+    return "null" if text is None else _quoted(text)
 
 
 def route_of(warehouse: Warehouse, path: str) -> str | None:
@@ -159,7 +195,6 @@ def route_of(warehouse: Warehouse, path: str) -> str | None:
     return f"{best}*" if best else None
 
 
-def _trace_id(request: AccessRequest) -> str | None:
-    values = request.headers.get("traceparent", ())
+def _trace_id(values: tuple[str, ...]) -> str | None:
     match = _TRACEPARENT.match(values[0]) if len(values) == 1 else None
     return None if match is None else match[1]

@@ -1,9 +1,12 @@
 """Where audit records go."""
 
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from authz.audit.record import AuditRecord
+from authz.audit.record import Noted
+
+if TYPE_CHECKING:
+    from asyncio import Future
 
 
 class Fate(StrEnum):
@@ -15,10 +18,13 @@ class Fate(StrEnum):
 
 
 class AuditSink(Protocol):
-    """Takes records from the check's thread, so `offer` neither waits nor raises."""
+    """Takes records from the thread of the checks, so `offer` does not wait."""
 
-    def offer(self, record: AuditRecord) -> None:
-        """Take over `record`, or count it as dropped."""
+    def offer(self, noted: Noted) -> "Future[bool] | None":
+        """Take over a record. A future: the answer leaves when it is done; an allow only if it is true then.
+
+        Raises `Denied(audit_unavailable)` for a record that cannot be taken; it is counted as lost.
+        """
 
     def reopen(self) -> None:
         """Open the file anew: a log rotation has moved it away."""
@@ -30,7 +36,7 @@ class AuditSink(Protocol):
 class NoAudit:
     """Keeps no records: the operator has chosen so."""
 
-    def offer(self, record: AuditRecord) -> None:
+    def offer(self, noted: Noted) -> None:
         pass
 
     def reopen(self) -> None:

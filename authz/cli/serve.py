@@ -7,7 +7,18 @@ from typing import Any
 
 import click
 
-from authz.settings import ENVIRONMENT_PREFIX, AuditTarget, Settings
+from authz.audit.options import (
+    MAX_QUEUED,
+    OTLP_PREFIX,
+    AuditSettings,
+    AuditTarget,
+    Collector,
+    Mode,
+    Overflow,
+    Rotation,
+    TrailSettings,
+)
+from authz.settings import ENVIRONMENT_PREFIX, Settings
 from authz.telemetry.logs import LogFormat
 from authz.transport.addresses import Address, TcpAddress, parse_address
 
@@ -26,8 +37,41 @@ def _tcp_address(context: click.Context, parameter: click.Parameter, value: str)
     return address
 
 
-def _audit_target(_: click.Context, __: click.Parameter, value: str) -> Path | AuditTarget:
+def _audit_target(_: click.Context, __: click.Parameter, value: str) -> Path | Collector | AuditTarget:
+    if value.startswith(OTLP_PREFIX):
+        url = value.removeprefix(OTLP_PREFIX)
+        if not url.startswith(("http://", "https://")):
+            raise click.BadParameter(f"got `{value}`, expected `{OTLP_PREFIX}https://host:port/v1/logs`")
+        return Collector(url)
     return AuditTarget(value) if value in set(AuditTarget) else Path(value)
+
+
+def settings_of(options: dict[str, Any]) -> Settings:
+    """The settings of the command's options, which it uses up."""
+    audit = _audit_settings(options)
+    options["log_format"] = LogFormat(options["log_format"])
+    return Settings(audit=audit, **options)
+
+
+def _audit_settings(options: dict[str, Any]) -> AuditSettings:
+    """Takes the options about the trail out of `options`."""
+    mebibytes = options.pop("audit_rotate_mib")
+    return AuditSettings(
+        target=options.pop("audit"),
+        key=options.pop("audit_key"),
+        trail=TrailSettings(
+            mode=Mode(options.pop("audit_mode")),
+            overflow=Overflow(options.pop("audit_overflow")),
+            max_queued=options.pop("audit_queue"),
+            seal_records=options.pop("audit_seal_records"),
+            seal_seconds=options.pop("audit_seal_seconds"),
+        ),
+        rotation=Rotation(
+            max_bytes=mebibytes * 2**20 if mebibytes else None,
+            daily=options.pop("audit_rotate_daily"),
+            compress=options.pop("audit_compress"),
+        ),
+    )
 
 
 @click.command(
@@ -68,9 +112,59 @@ def _audit_target(_: click.Context, __: click.Parameter, value: str) -> Path | A
 @click.option(
     "--audit",
     default=AuditTarget.OFF.value,
-    metavar="FILE|stdout|off",
+    metavar="FILE|stdout|otlp:URL|off",
     callback=_audit_target,
-    help="Where one JSON line for each decision goes: a file, or `stdout` (logs go to stderr).",
+    help="Where one JSON line for each decision goes: a file of this process alone, `stdout` (logs go to stderr), "
+    "or an OpenTelemetry collector.",
+)
+@click.option(
+    "--audit-mode",
+    default=Mode.BUFFERED.value,
+    type=click.Choice([mode.value for mode in Mode]),
+    help="strict: no allow leaves before its record is durable. buffered: it leaves when it is in the queue.",
+)
+@click.option(
+    "--audit-overflow",
+    default=Overflow.REFUSE.value,
+    type=click.Choice([overflow.value for overflow in Overflow]),
+    help="What happens to allows while the queue is full: 503 `audit_unavailable`, or they wait.",
+)
+@click.option(
+    "--audit-queue",
+    default=MAX_QUEUED,
+    type=click.IntRange(1, 10_000_000),
+    help="Records that may wait to be written.",
+)
+@click.option(
+    "--audit-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The Ed25519 private key that seals the trail: `scopegate audit keygen` makes one.",
+)
+@click.option(
+    "--audit-seal-records",
+    default=1_000,
+    type=click.IntRange(1, 1_000_000),
+    help="Seal the trail after so many lines,",
+)
+@click.option(
+    "--audit-seal-seconds",
+    default=60.0,
+    type=click.FloatRange(0.1, 86_400),
+    help="and so long after the first line that is not sealed.",
+)
+@click.option(
+    "--audit-rotate-mib",
+    default=0,
+    type=click.IntRange(0, 1_000_000),
+    help="Begin a new audit file at this size in MiB; 0 never does.",
+)
+@click.option(
+    "--audit-rotate-daily/--no-audit-rotate-daily",
+    default=False,
+    help="Begin a new audit file each day (UTC).",
+)
+@click.option(
+    "--audit-compress/--no-audit-compress", default=False, help="Compress files that were put away (gzip)."
 )
 @click.option(
     "--drain-notice-seconds",
@@ -99,5 +193,4 @@ def serve(**options: Any) -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from authz.app import run  # noqa: PLC0415 - after the line above, and not for --help
 
-    options["log_format"] = LogFormat(options["log_format"])
-    sys.exit(run(Settings(**options)))
+    sys.exit(run(settings_of(options)))

@@ -6,7 +6,7 @@ a question that cannot be read, a missing policy and a defect are denials like a
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -15,7 +15,7 @@ import structlog
 
 from authz.check import Outcome, Phase, Snapshot, check
 from authz.errors import Denied, Doubt, Reason
-from authz.policy.decision import Deny
+from authz.policy.decision import Allow, Deny
 from authz.request import AccessRequest
 from authz.transport.answers import AnswerWriter
 from authz.transport.codec import parse_check_request
@@ -33,10 +33,12 @@ class Observer(Protocol):
 
     def decided(
         self, outcome: Outcome, request: AccessRequest | None, *, decision_id: str, at: float, seconds: float
-    ) -> None:
+    ) -> Awaitable[None] | None:
         """Take note. `request` is None where the question could not be read; `at` is in seconds since the epoch.
 
-        Neither waits nor raises; an exception turns the answer into a denial.
+        Does not wait. What it returns is to be awaited before the answer leaves; None lets it leave at once. An
+        allow of which no note can be taken is refused: either raises `Denied`. Any other exception turns the
+        answer into a denial, too.
         """
 
     def timed(self, phases: Iterable[tuple[Phase, float]]) -> None:
@@ -69,6 +71,16 @@ class _Unsettled:
     doubt: Doubt
 
 
+@dataclass(frozen=True, slots=True)
+class _Unkept:
+    """An answer that leaves when the note of it is kept, and what is said if it cannot be."""
+
+    answer: bytes
+    kept: Awaitable[None]
+    allowed: bool
+    refusal: Callable[[Reason], bytes]
+
+
 class Engine:
     """Decides checks from what `serving` is at the moment that a check begins."""
 
@@ -83,16 +95,25 @@ class Engine:
     def decide(self, data: bytes) -> bytes:
         """The serialized CheckResponse for a serialized CheckRequest. Never raises for what `data` holds.
 
-        A doubt that only somebody outside could settle is a denial here.
+        A doubt that only somebody outside could settle is a denial here, and so is an allow that has to wait
+        for the note of it.
         """
-        return self._decided(data, next(self._ids), time.perf_counter())
+        answer = self._decided(data, next(self._ids), time.perf_counter())
+        if isinstance(answer, bytes):
+            return answer
+        return answer.refusal(Reason.AUDIT_UNAVAILABLE) if answer.allowed else answer.answer
 
     async def settle(self, data: bytes) -> bytes:
-        """`decide`, after asking outside where that can change the answer; every other answer comes at once."""
+        """`decide`, after asking outside where that can change the answer; every other answer comes at once.
+
+        An answer that has to wait for the note of it does.
+        """
         decision_id, started = next(self._ids), time.perf_counter()
         first = self._answer(data, decision_id, started, ask=True)
-        if not isinstance(first, _Unsettled):
+        if isinstance(first, bytes):
             return first
+        if isinstance(first, _Unkept):
+            return await _when_kept(first, decision_id)
         try:
             problem = await first.settler.settle(first.doubt)
         except asyncio.CancelledError:
@@ -102,9 +123,12 @@ class Engine:
         except Exception as defect:  # noqa: BLE001 - a settler that fails has settled nothing
             _log.error("defect", decision_id=decision_id.decode("ascii"), exc_info=defect)
             problem = type(defect).__name__
-        return self._decided(data, decision_id, started, problem)
+        answer = self._decided(data, decision_id, started, problem)
+        return answer if isinstance(answer, bytes) else await _when_kept(answer, decision_id)
 
-    def _decided(self, data: bytes, decision_id: bytes, started: float, problem: str | None = None) -> bytes:
+    def _decided(
+        self, data: bytes, decision_id: bytes, started: float, problem: str | None = None
+    ) -> bytes | _Unkept:
         answer = self._answer(data, decision_id, started, ask=False, problem=problem)
         if isinstance(answer, _Unsettled):
             raise TypeError("an answer was due")
@@ -112,7 +136,7 @@ class Engine:
 
     def _answer(
         self, data: bytes, decision_id: bytes, started: float, *, ask: bool, problem: str | None = None
-    ) -> bytes | _Unsettled:
+    ) -> bytes | _Unsettled | _Unkept:
         # INVARIANT: read once. A reload in between must not give a check two policies.
         serving = self.serving
         at = self._clock()
@@ -120,8 +144,8 @@ class Engine:
         self._checks += 1
         laps = Laps() if self._checks % TIMED_ONE_IN == 0 else UNTIMED
 
-        def observe(outcome: Outcome) -> None:
-            serving.observer.decided(
+        def observe(outcome: Outcome) -> Awaitable[None] | None:
+            return serving.observer.decided(
                 outcome,
                 request,
                 decision_id=decision_id.decode("ascii"),
@@ -135,15 +159,14 @@ class Engine:
                 outcome = _checked(request, serving.snapshot, at, laps.enter)
             except Denied as denied:
                 outcome = _denied(serving, denied.reason, denied.detail)
-            if isinstance(outcome.decision, Deny) and outcome.decision.doubt is not None:
+            if (doubt := _doubt(outcome)) is not None:
                 if ask and serving.settler is not None:
-                    return _Unsettled(serving.settler, outcome.decision.doubt)
-                if problem is not None:
-                    outcome = _with_problem(outcome, outcome.decision, problem)
+                    return _Unsettled(serving.settler, doubt)
+                outcome = _with_problem(outcome, problem)
             laps.enter(Phase.ANSWER)
             answer = serving.answers.serialize_outcome(outcome, decision_id)
             laps.enter(Phase.RECORD)
-            observe(outcome)
+            noted = _noted(serving, outcome, answer, observe, decision_id)
             if laps is not UNTIMED:
                 serving.observer.timed(laps.end())
         except (KeyboardInterrupt, SystemExit):
@@ -154,10 +177,58 @@ class Engine:
             # The defect may lie in the observer itself, and the denial must leave all the same.
             with suppress(Exception):
                 observe(_denied(serving, Reason.INTERNAL_ERROR, type(defect).__name__))
-        return answer
+            return answer
+        return noted
 
 
-def _with_problem(outcome: Outcome, decision: Deny, problem: str) -> Outcome:
+def _noted(
+    serving: Serving,
+    outcome: Outcome,
+    answer: bytes,
+    observe: Callable[[Outcome], Awaitable[None] | None],
+    decision_id: bytes,
+) -> bytes | _Unkept:
+    try:
+        kept = observe(outcome)
+    except Denied as denied:
+        return serving.answers.serialize_denial(
+            denied.reason, decision_id, warehouse=_warehouse_name(outcome)
+        )
+    return answer if kept is None else _unkept(serving, outcome, answer, kept, decision_id)
+
+
+def _unkept(
+    serving: Serving, outcome: Outcome, answer: bytes, kept: Awaitable[None], decision_id: bytes
+) -> _Unkept:
+    def refusal(reason: Reason) -> bytes:
+        return serving.answers.serialize_denial(reason, decision_id, warehouse=_warehouse_name(outcome))
+
+    return _Unkept(answer, kept, allowed=isinstance(outcome.decision, Allow), refusal=refusal)
+
+
+async def _when_kept(unkept: _Unkept, decision_id: bytes) -> bytes:
+    try:
+        await unkept.kept
+    except Denied as denied:
+        return unkept.refusal(denied.reason) if unkept.allowed else unkept.answer
+    except Exception as defect:  # noqa: BLE001 - whatever it is, nobody knows that the note was kept
+        _log.error("defect", decision_id=decision_id.decode("ascii"), exc_info=defect)
+        return unkept.refusal(Reason.INTERNAL_ERROR)
+    return unkept.answer
+
+
+def _warehouse_name(outcome: Outcome) -> str | None:
+    return None if outcome.warehouse is None else outcome.warehouse.name
+
+
+def _doubt(outcome: Outcome) -> Doubt | None:
+    return outcome.decision.doubt if isinstance(outcome.decision, Deny) else None
+
+
+def _with_problem(outcome: Outcome, problem: str | None) -> Outcome:
+    decision = outcome.decision
+    if problem is None or not isinstance(decision, Deny):
+        return outcome
     return replace(outcome, decision=replace(decision, detail=f"{decision.detail}: {problem}"))
 
 

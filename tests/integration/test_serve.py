@@ -17,6 +17,7 @@ import grpc
 import pytest
 
 from authz.transport.grpcserver import MAX_REQUEST_BYTES
+from tests.audit_trails import lines_of
 from tests.integration.scopegate_server import (
     CHECK,
     PATIENCE_SECONDS,
@@ -137,7 +138,7 @@ def test_the_audit_trail_has_each_decision_once(tmp_path: Path) -> None:
     with Scopegate(write_policy(tmp_path), f"--audit={trail}") as server:
         server.wait_for("ready")
         answers = [server.ask(data) for data in (ask_for_sales(token()), ask_for_sales(), b"\xff")]
-    records = [json.loads(line) for line in trail.read_text().splitlines()]
+    records = [line for line in lines_of(trail) if line["kind"] == "decision"]
     assert [record["decision_id"] for record in records] == [answer.decision_id for answer in answers]
     assert [record["reason"] for record in records] == ["granted", "credential_missing", "request_malformed"]
     assert records[0]["actor"]["subject"] == "alice"
@@ -152,8 +153,9 @@ def test_the_audit_trail_can_go_to_stdout(tmp_path: Path) -> None:
         answer = server.ask(ask_for_sales())
         server.signal(signal.SIGTERM)
         assert server.wait() == 0
-        (line,) = server.stdout().splitlines()
-    assert json.loads(line)["decision_id"] == answer.decision_id
+        lines = [json.loads(line) for line in server.stdout().splitlines()]
+    assert [line["kind"] for line in lines] == ["start", "policy", "decision", "seal"]
+    assert lines[2]["decision_id"] == answer.decision_id
 
 
 def test_a_unix_socket_is_for_owner_and_group(tmp_path: Path) -> None:

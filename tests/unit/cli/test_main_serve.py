@@ -6,8 +6,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from authz.cli.serve import serve
-from authz.settings import AuditTarget, Settings
+from authz.audit.options import AuditSettings, AuditTarget
+from authz.cli.serve import serve, settings_of
+from authz.settings import Settings
 from authz.telemetry.logs import LogFormat
 from authz.transport.addresses import TcpAddress, UnixAddress
 
@@ -20,9 +21,7 @@ def _settings(*arguments: str, environment: dict[str, str] | None = None) -> Set
         "serve",
         params=serve.params,
         context_settings=serve.context_settings,
-        callback=lambda **options: found.append(
-            Settings(**{**options, "log_format": LogFormat(options["log_format"])})
-        ),
+        callback=lambda **options: found.append(settings_of(options)),
     )
     assert callback is not None
     result = CliRunner(env=environment or {}).invoke(command, arguments, catch_exceptions=False)
@@ -65,7 +64,7 @@ def test_only_the_policy_must_be_named(policy: Path) -> None:
         http=TcpAddress("127.0.0.1", 9090),
         log_format=LogFormat.JSON,
         log_level="info",
-        audit=AuditTarget.OFF,
+        audit=AuditSettings(),
         drain_notice_seconds=2.0,
         drain_grace_seconds=5.0,
     )
@@ -89,7 +88,7 @@ def test_every_option_can_come_from_the_environment(policy: Path) -> None:
         http=TcpAddress("127.0.0.1", 0),
         log_format=LogFormat.CONSOLE,
         log_level="debug",
-        audit=Path("/var/log/audit.jsonl"),
+        audit=AuditSettings(target=Path("/var/log/audit.jsonl")),
         drain_notice_seconds=0.0,
         drain_grace_seconds=1.0,
     )
@@ -100,7 +99,7 @@ def test_the_command_line_wins_over_the_environment(policy: Path) -> None:
     settings = _settings(
         "--policy", str(policy), "--audit", "stdout", environment={"SCOPEGATE_AUDIT": "/var/log/audit.jsonl"}
     )
-    assert settings.audit is AuditTarget.STDOUT
+    assert settings.audit.target is AuditTarget.STDOUT
 
 
 def test_help_is_the_golden_one() -> None:
