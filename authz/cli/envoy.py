@@ -14,6 +14,7 @@ from authz.edge.deployment import Deployment
 from authz.edge.globallimits import service_configuration
 from authz.edge.messages import EdgeError
 from authz.edge.render import Format, render_envoy
+from authz.edge.secrets import secret_files
 from authz.policy.policyset import EdgeSettings
 from authz.policy.problems import PolicyError
 
@@ -67,12 +68,19 @@ def envoy() -> None:
     metavar="ADDRESS",
     help="A rate limit service that counts for all Envoys together: host:port. See `scopegate envoy limits`.",
 )
+@click.option(
+    "--secrets",
+    metavar="DIRECTORY",
+    help="Follow the certificates by the files of `scopegate envoy secrets` in this directory of Envoy's machine.",
+)
 def render(
     policy: Path,
     output: Path | None,
     text_format: str,
+    *,
     http: str | None,
     limit_service: str | None,
+    secrets: str | None,
     **overrides: Any,
 ) -> None:
     """Print the configuration for a policy.
@@ -88,7 +96,7 @@ def render(
             loaded,
             _replaced(loaded.edge, overrides),
             Format(text_format),
-            Deployment(http=http, limit_service=limit_service),
+            Deployment(http=http, limit_service=limit_service, secrets=secrets),
         )
     _write(text, output)
 
@@ -116,6 +124,42 @@ def limits(policy: Path, output: Path | None) -> None:
     with _problems_told(policy):
         text = service_configuration(load_policy(policy))
     _write(text, output)
+
+
+@envoy.command(short_help="Write the files that have Envoy follow its certificates.")
+@click.option(
+    "--policy",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="The policy: a YAML file, or a directory of them.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The directory to write to; it is made if it is not there.",
+)
+@click.option("--certificate", metavar="FILE", help="In place of `edge.certificate`.")
+@click.option("--private-key", metavar="FILE", help="In place of `edge.private_key`.")
+@click.option("--client-ca", metavar="FILE", help="In place of `edge.client_ca`.")
+def secrets(policy: Path, output: Path, **overrides: Any) -> None:
+    """Write the files that have Envoy follow its certificates.
+
+    Give `scopegate envoy render` the directory, as Envoy sees it, with `--secrets`: Envoy then takes up a new
+    certificate, key or client CA as soon as it is moved into place, without a restart. No secret stands in the files.
+
+    Exit status: 0 written, 1 the policy has a problem, 2 they could not be written.
+    """
+    with _problems_told(policy):
+        files = secret_files(_replaced(load_policy(policy).edge, overrides))
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        click.echo(f"{output}: {error.strerror}", err=True)
+        sys.exit(2)
+    for name, text in files.items():
+        _write(text, output / name)
 
 
 @contextmanager

@@ -27,11 +27,14 @@ MAX_DENIAL_BYTES = 8_192
 _PARTITION = rf".*[?&]{SCOPE_PARAMETER}=[A-Za-z0-9._\-]+(&.*)?"
 
 
-def check_filter(timeout_seconds: float, warehouses: Collection[Warehouse]) -> hcm.HttpFilter:
+def check_filter(
+    timeout_seconds: float, warehouses: Collection[Warehouse], *, client_chain: bool
+) -> hcm.HttpFilter:
     """ext_authz that fails closed: no answer in time, no readable answer, no permitted answer → 503.
 
     Scopegate may remove and set its own headers and those that tokens stand in, and nothing else; it may replace the
-    target where a warehouse takes its scope in the query.
+    target where a warehouse takes its scope in the query. With `client_chain` it is told what a client has sent along
+    with its certificate.
     """
     mutable = mutable_headers_expression(warehouses)
     if any(warehouse.query for warehouse in warehouses):
@@ -60,7 +63,9 @@ def check_filter(timeout_seconds: float, warehouses: Collection[Warehouse]) -> h
                 disallow_is_error=True,
             ),
             # The certificate comes in `source.certificate`, from the handshake.
-            disallowed_headers=matcher.ListStringMatcher(
+            disallowed_headers=None
+            if client_chain
+            else matcher.ListStringMatcher(
                 patterns=[matcher.StringMatcher(exact="x-forwarded-client-cert", ignore_case=True)]
             ),
             max_denied_response_body_bytes=MAX_DENIAL_BYTES,

@@ -6,14 +6,16 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Both are addresses, `host:port`, and both are off without one.
+    """Each is off without a value.
 
-    `http`: where operators ask Envoy for /metrics, /readyz and /healthz. `limit_service`: a rate limit service that
-    counts for all Envoys together.
+    `http`: the address, `host:port`, where operators ask Envoy for /metrics, /readyz and /healthz. `limit_service`:
+    that of a rate limit service that counts for all Envoys together. `secrets`: a directory with the files that
+    have Envoy follow its certificates (`authz.edge.secrets`); otherwise they are read when it starts.
     """
 
     http: str | None = None
     limit_service: str | None = None
+    secrets: str | None = None
 
 
 PLAIN: Final = Deployment()

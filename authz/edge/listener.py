@@ -44,7 +44,7 @@ def edge_listener(
         listener_filters_timeout=seconds(10),
         filter_chains=[
             listener.FilterChain(
-                transport_socket=client_socket(edge),
+                transport_socket=client_socket(edge, deployment.secrets),
                 transport_socket_connect_timeout=seconds(10),
                 filters=[
                     listener.Filter(
@@ -87,14 +87,22 @@ def _connection_manager(
         # `internal_address_config` stays unset: nobody is internal, so x-envoy-* of clients is dropped.
         early_header_mutation_extensions=[early_removals()],
         forward_client_cert_details=hcm.HttpConnectionManagerForwardClientCertDetails.SANITIZE_SET,
-        set_current_client_cert_details=hcm.HttpConnectionManagerSetCurrentClientCertDetails(
-            subject=True, uri=True
-        ),
+        set_current_client_cert_details=_client_details(edge),
         normalize_path=True,
         merge_slashes=True,
         path_with_escaped_slashes_action=hcm.HttpConnectionManagerPathWithEscapedSlashesAction.REJECT_REQUEST,
         local_reply_config=local_replies(),
     )
+
+
+def _client_details(edge: EdgeSettings) -> hcm.HttpConnectionManagerSetCurrentClientCertDetails:
+    """What Envoy writes into `x-forwarded-client-cert`, which the client cannot.
+
+    A name stands there as the certificate has it, commas and all: where Scopegate reads the header, no name does.
+    """
+    if edge.forward_client_chain:
+        return hcm.HttpConnectionManagerSetCurrentClientCertDetails(chain=True)
+    return hcm.HttpConnectionManagerSetCurrentClientCertDetails(subject=True, uri=True)
 
 
 def http_filters(
@@ -104,7 +112,7 @@ def http_filters(
     warehouses = policy.warehouses.values()
     filters = [
         address_limit(edge.per_address),
-        check_filter(edge.check_timeout_seconds, warehouses),
+        check_filter(edge.check_timeout_seconds, warehouses, client_chain=edge.forward_client_chain),
         guard_filter(),
     ]
     limit = principal_limit(warehouses)

@@ -6,35 +6,37 @@ from envoy_data_plane.envoy.type.matcher import v3 as matcher
 
 from authz.edge.address import TcpAddress
 from authz.edge.messages import EdgeError, pack
+from authz.edge.secrets import (
+    CLIENT_AUTHORITIES,
+    SERVER_CERTIFICATE,
+    client_authorities,
+    followed,
+    server_certificate,
+)
 from authz.policy.policyset import EdgeSettings
 
 _TLS_SOCKET = "envoy.transport_sockets.tls"
 _PARAMETERS = tls.TlsParameters(tls_minimum_protocol_version=tls.TlsParametersTlsProtocol.TLSv1_2)
 
 
-def client_socket(edge: EdgeSettings) -> core.TransportSocket:
+def client_socket(edge: EdgeSettings, secrets: str | None = None) -> core.TransportSocket:
     """TLS 1.2 or newer for clients; a client certificate that is sent must verify, whether or not one is required.
 
-    Raises `EdgeError`.
+    `secrets` is the directory of the files that have Envoy follow the certificates. Raises `EdgeError`.
     """
     if edge.require_client_certificate and edge.client_ca is None:
         raise EdgeError(
             "edge.client_ca: got nothing, expected a PEM file, since client certificates are required"
         )
-    common = tls.CommonTlsContext(
-        tls_params=_PARAMETERS,
-        alpn_protocols=["h2", "http/1.1"],
-        tls_certificates=[
-            tls.TlsCertificate(
-                certificate_chain=core.DataSource(filename=edge.certificate),
-                private_key=core.DataSource(filename=edge.private_key),
-            )
-        ],
-    )
-    if edge.client_ca is not None:
-        common.validation_context = tls.CertificateValidationContext(
-            trusted_ca=core.DataSource(filename=edge.client_ca)
-        )
+    common = tls.CommonTlsContext(tls_params=_PARAMETERS, alpn_protocols=["h2", "http/1.1"])
+    if secrets is None:
+        common.tls_certificates = [server_certificate(edge)]
+        if edge.client_ca is not None:
+            common.validation_context = client_authorities(edge.client_ca)
+    else:
+        common.tls_certificate_sds_secret_configs = [followed(secrets, SERVER_CERTIFICATE)]
+        if edge.client_ca is not None:
+            common.validation_context_sds_secret_config = followed(secrets, CLIENT_AUTHORITIES)
     context = tls.DownstreamTlsContext(
         common_tls_context=common, require_client_certificate=edge.require_client_certificate
     )

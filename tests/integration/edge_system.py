@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from authz.edge.deployment import PLAIN, Deployment
 from authz.edge.render import render_envoy
+from authz.edge.secrets import secret_files
 from authz.policy import policyset
 from tests.edge_client import Reply, ask, client_context
 from tests.edge_counterparts import AuthzStub, Warehouse, allow
@@ -54,6 +56,11 @@ class StubbedEdge:
         leaf = client_leaf(authority or self.authority, *(uri(identity) for identity in identities))
         return client_context(self.directory / "ca.pem", certificate=write_leaf(self.directory, name, leaf))
 
+    def client_of(self, name: str) -> ssl.SSLContext:
+        """A fresh context with the certificate that `client` has written."""
+        pair = (self.directory / f"{name}.crt", self.directory / f"{name}.key")
+        return client_context(self.directory / "ca.pem", certificate=pair)
+
     @contextlib.contextmanager
     def without_scopegate(self) -> Iterator[None]:
         """Scopegate's stub is gone, then back and known to be healthy."""
@@ -69,12 +76,22 @@ class StubbedEdge:
 
 
 @contextlib.contextmanager
-def stubbed_edge(warehouses: Warehouses, **edge: Any) -> Iterator[StubbedEdge]:
-    """Everything started, and ended again. `edge` changes the settings of the edge; `{directory}` is filled in."""
+def stubbed_edge(
+    warehouses: Warehouses,
+    *,
+    followed: bool = False,
+    prepare: Callable[[Path], None] = lambda _: None,
+    **edge: Any,
+) -> Iterator[StubbedEdge]:
+    """Everything started, and ended again. `edge` changes the settings of the edge; `{directory}` is filled in.
+
+    `followed`: Envoy follows its certificates. `prepare` is called with the directory before anything starts.
+    """
     with short_directory() as directory, Warehouse() as warehouse:
         authority = present_authority()
         (directory / "ca.pem").write_bytes(authority.pem)
         write_leaf(directory, "server", server_leaf(authority, "edge.example"))
+        prepare(directory)
         filled = {
             key: value.replace("{directory}", str(directory)) if isinstance(value, str) else value
             for key, value in edge.items()
@@ -83,6 +100,16 @@ def stubbed_edge(warehouses: Warehouses, **edge: Any) -> Iterator[StubbedEdge]:
             warehouses(f"http://127.0.0.1:{warehouse.port}", directory), edge_settings(directory, **filled)
         )
         stub = AuthzStub(directory / "scopegate.sock", lambda _call: allow())
-        with stub, EnvoyProcess(render_envoy(policy), directory, directory / "admin.sock") as envoy:
+        deployment = Deployment(secrets=str(_write_secrets(directory, policy))) if followed else PLAIN
+        configuration = render_envoy(policy, deployment=deployment)
+        with stub, EnvoyProcess(configuration, directory, directory / "admin.sock") as envoy:
             context = client_context(directory / "ca.pem")
             yield StubbedEdge(directory, authority, context, warehouse, stub, envoy)
+
+
+def _write_secrets(directory: Path, policy: policyset.PolicySet) -> Path:
+    made = directory / "secrets"
+    made.mkdir()
+    for name, text in secret_files(policy.edge).items():
+        (made / name).write_text(text)
+    return made
