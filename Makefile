@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test format lock protos bench clean
+.PHONY: help demo check test test-keycloak fuzz format lock protos bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -38,6 +38,41 @@ check: $(VENV)/dev.stamp ## format, lint, types, architecture, unit tests: under
 
 test: $(VENV)/dev.stamp ## everything, the real Envoy included: under five minutes
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# Seconds for each target.
+FUZZ_SECONDS ?= 20
+FUZZ_TARGETS := token jwks spiffe_id xfcc pem crl introspection credentials check_request
+
+fuzz: $(VENV)/fuzz.stamp ## fuzz each parser of foreign bytes, guided by coverage, FUZZ_SECONDS each
+	@for target in $(FUZZ_TARGETS); do \
+	    echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
+	    $(BIN)/python -m tests.fuzz.run $$target $(FUZZ_SECONDS) >$(VENV)/fuzz.log 2>&1 || { tail -40 $(VENV)/fuzz.log >&2; exit 1; }; \
+	    grep -E 'number_of_executed_units|new_units_added' $(VENV)/fuzz.log; \
+	done
+
+$(VENV)/fuzz.stamp: requirements/fuzz.txt | $(VENV)/dev.stamp
+	@$(PIP) install -q --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
+KEYCLOAK_VERSION := 26.7.3
+KEYCLOAK_SHA256 := 77657f30b7e90d70f727712ce1c967f430fd6a5e9f458d32d8c6df0635345f47
+KEYCLOAK := build/keycloak-$(KEYCLOAK_VERSION)
+
+test-keycloak: $(VENV)/dev.stamp ## a real Keycloak as the issuer: rotation under load, introspection, outage
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory run-keycloak; \
+	else echo "test-keycloak: NOT RUN: it needs Java 17 or newer and Maven, and this machine has not both"; fi
+
+.PHONY: run-keycloak
+run-keycloak: $(KEYCLOAK)/bin/kc.sh
+	KEYCLOAK_HOME=$(CURDIR)/$(KEYCLOAK) $(BIN)/pytest --timeout=300 tests/keycloak
+
+$(KEYCLOAK)/bin/kc.sh:
+	@echo "fetching Keycloak $(KEYCLOAK_VERSION) from Maven Central (176 MB) ..."
+	@mvn -B -q dependency:copy -Dartifact=org.keycloak:keycloak-quarkus-dist:$(KEYCLOAK_VERSION):tar.gz -DoutputDirectory=$(CURDIR)/build
+	@echo "$(KEYCLOAK_SHA256)  build/keycloak-quarkus-dist-$(KEYCLOAK_VERSION).tar.gz" | sha256sum --check --quiet
+	@mkdir -p $(KEYCLOAK) && tar -xzf build/keycloak-quarkus-dist-$(KEYCLOAK_VERSION).tar.gz -C $(KEYCLOAK) --strip-components=1
+	@rm build/keycloak-quarkus-dist-$(KEYCLOAK_VERSION).tar.gz
+	@touch $@
 
 format: $(VENV)/dev.stamp ## rewrite the sources in the project's format
 	$(BIN)/ruff format .
