@@ -35,7 +35,10 @@ def answer_json(answer: Answer) -> dict[str, object]:
     if answer.warehouse is not None:
         found["warehouse"] = answer.warehouse.name
     if answer.principal is not None and answer.explanation is not None:
-        found["principal"] = principal_json(answer.principal, answer.explanation)
+        found["principal"] = {
+            **principal_json(answer.principal, answer.explanation),
+            "claims_unaccounted": list(answer.unaccounted_claims),
+        }
     if answer.explanation is not None:
         found |= _grounds(answer.explanation)
     if isinstance(decision, Allow):

@@ -76,6 +76,7 @@ def answer_tree(answer: Answer, *, everything: bool = False) -> Tree:
         _steps(tree, answer)
     if answer.principal is not None and answer.explanation is not None:
         _principal(tree, answer.principal, answer.explanation)
+        _unaccounted(tree.children[-1], answer)
     if answer.explanation is not None:
         _rules(tree, "deny rules", answer.explanation.denies, answer.explanation, everything=everything)
         _rules(tree, "grants", answer.explanation.grants, answer.explanation, everything=everything)
@@ -125,6 +126,13 @@ def _principal(tree: Tree, principal: Principal, explanation: Explanation) -> No
     for name in explanation.claims_read:
         value = find_claim(name.split("."), principal.claims)
         branch.add(Text(f"claim {_quoted(name)}: {'missing' if value is None else _quoted(value)}"))
+
+
+def _unaccounted(branch: Tree, answer: Answer) -> None:
+    names = answer.unaccounted_claims
+    if names:
+        listed = ", ".join(_quoted(name) for name in names)
+        branch.add(Text(f"claims that nobody accounts for: {listed}", style="yellow"))
 
 
 def _rules(

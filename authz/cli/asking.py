@@ -8,7 +8,8 @@ from enum import StrEnum
 from authz.cli.who import CannotAskError, Proof
 from authz.errors import Denied, Reason
 from authz.identity.accepts import AcceptedCredentials
-from authz.identity.principal import Principal
+from authz.identity.principal import Method, Principal
+from authz.identity.unaccounted import unaccounted
 from authz.policy.decision import Allow, Decision, Deny
 from authz.policy.explain import Explanation, explain
 from authz.policy.policyset import PolicySet, Route, Warehouse
@@ -56,6 +57,15 @@ class Answer:
     explanation: Explanation | None = None
     rewrites: Rewrites | None = None
     request_rewrites: Rewrites | None = None
+
+    @property
+    def unaccounted_claims(self) -> tuple[str, ...]:
+        """Names of the token's claims that neither its issuer's preset nor its configuration knows."""
+        principal = self.principal
+        issuer = None if principal is None else self.policy.issuers.get(principal.issuer)
+        if principal is None or issuer is None or Method.TOKEN not in principal.methods:
+            return ()
+        return unaccounted(principal.claims, issuer)
 
     @property
     def reason(self) -> Reason:

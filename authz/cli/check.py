@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from authz.cli.sample import SampleUnreadableError, judge_samples, read_sample
 from authz.cli.verdict import Verdict, judge
 from authz.cli.verdicttext import counts, policy_line, policy_table, problem_texts
 from authz.config.load import uncollected
@@ -32,20 +33,32 @@ EXIT_GOOD, EXIT_PROBLEMS, EXIT_CANNOT_ASK = 0, 1, 2
 )
 @click.option("--strict", is_flag=True, help="Warnings are problems, too.")
 @click.option(
+    "--sample-token",
+    "samples",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A token, or its claims as JSON: would it be taken, and does the policy account for all that it says?"
+    " Neither signature nor time is looked at. May be given several times.",
+)
+@click.option(
     "--files/--no-files", default=True, help="Whether to read the key sets and roots that it names."
 )
-def check(path: Path, text_format: str, strict: bool, files: bool) -> None:
+def check(path: Path, text_format: str, strict: bool, samples: tuple[Path, ...], files: bool) -> None:
     """Parse, type-check and lint the policy at PATH: a YAML file, or a directory of them.
 
     Every problem is reported at once. Exit status: 0 if the policy is good, 1 if it has problems, 2 if there is
-    none to read.
+    none to read, or no sample.
     """
     sources: tuple[SourceText, ...] = ()
     try:
         sources = read_policy_files(path)
         with uncollected():
             verdict = judge(sources, time.time(), files=files)
+        verdict = judge_samples(verdict, [read_sample(sample) for sample in samples])
         status = _status(verdict, strict=strict)
+    except SampleUnreadableError as error:
+        raise click.UsageError(f"--sample-token: {error}") from None
     except PolicyUnreadableError as error:
         verdict, status = Verdict(policy=None, problems=error.problems), EXIT_CANNOT_ASK
     if text_format == "json":

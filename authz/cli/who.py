@@ -11,7 +11,7 @@ from authz.identity.accepts import AcceptedCredentials, Authentication
 from authz.identity.claims import verify_claims
 from authz.identity.issuer import Issuer
 from authz.identity.principal import NO_CLAIMS, CertificateIdentity, Claims, Method, Principal
-from authz.identity.tokens import find_issuer, parse_token
+from authz.identity.tokens import check_header, find_issuer, parse_token
 from authz.identity.trust import CertificateNames
 from authz.policy.policyset import PolicySet
 
@@ -171,6 +171,7 @@ def unverified_principal(
     limit = max((issuer.max_token_bytes for issuer in policy.issuers.values()), default=0)
     parsed = parse_token(token, limit)
     issuer = find_issuer(parsed, _by_iss(policy.issuers), accepts.issuers)
+    check_header(parsed, issuer)
     found = verify_claims(parsed.unverified_claims, issuer, now)
     person = Principal(
         issuer=issuer.name,

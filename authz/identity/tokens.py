@@ -21,6 +21,7 @@ from authz.identity.spiffe import SpiffeId
 _ALGORITHMS = {
     name: algorithm for name, algorithm in get_default_algorithms().items() if name in ASYMMETRIC_ALGORITHMS
 }
+_KNOWN_ALGORITHMS = frozenset({*_ALGORITHMS, SHARED_SECRET_ALGORITHM})
 
 
 def parse_token(token: str, max_bytes: int) -> UnverifiedToken:
@@ -40,7 +41,13 @@ def find_issuer(
 
     Raises `Denied`: `token_issuer_unknown` or `token_issuer_not_accepted`.
     """
-    claims = token.unverified_claims
+    return issuer_of(token.unverified_claims, issuers_by_iss, accepted)
+
+
+def issuer_of(
+    claims: Mapping[str, object], issuers_by_iss: Mapping[str, Issuer], accepted: frozenset[str]
+) -> Issuer:
+    """As `find_issuer`, by the unverified claims alone."""
     unverified_iss = claims["iss"] if "iss" in claims else _unverified_trust_domain(claims.get("sub"))
     issuer = issuers_by_iss.get(unverified_iss) if isinstance(unverified_iss, str) else None
     if issuer is None or ("iss" not in claims and not issuer.profile.iss_may_be_absent):
@@ -79,8 +86,16 @@ def verify_token(
         raise Denied(
             Reason.TOKEN_TOO_LARGE, f"got {token_bytes} bytes, expected at most {issuer.max_token_bytes}"
         )
+    check_header(token, issuer)
+    key = _choose_key(token, issuer, key_set)
+    _verify_signature(token, key, issuer)
+    return verify_claims(token.unverified_claims, issuer, now)
+
+
+def check_header(token: UnverifiedToken, issuer: Issuer) -> None:
+    """Raise `Denied`: `token_algorithm_refused` or `token_type_refused`, if the header says what this issuer's may not."""
     algorithm = token.unverified_algorithm
-    if algorithm not in issuer.algorithms or algorithm not in {*_ALGORITHMS, SHARED_SECRET_ALGORITHM}:
+    if algorithm not in issuer.algorithms or algorithm not in _KNOWN_ALGORITHMS:
         raise Denied(
             Reason.TOKEN_ALGORITHM_REFUSED,
             f"the token's algorithm is none of {', '.join(sorted(issuer.algorithms))}",
@@ -88,9 +103,6 @@ def verify_token(
     if token.unverified_type not in issuer.token_types:
         expected = ", ".join(sorted(kind or "(absent)" for kind in issuer.token_types))
         raise Denied(Reason.TOKEN_TYPE_REFUSED, f"the token's `typ` is none of {expected}")
-    key = _choose_key(token, issuer, key_set)
-    _verify_signature(token, key, issuer)
-    return verify_claims(token.unverified_claims, issuer, now)
 
 
 def _choose_key(token: UnverifiedToken, issuer: Issuer, key_set: KeySet) -> Key:

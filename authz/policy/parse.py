@@ -160,5 +160,5 @@ def _places(context: Context, draft: Draft) -> dict[str, Place]:
         for section, parts in sections
         for name in parts
     }
-    written = [section for section in ("edge", "revocations") if section in context.report.root]
+    written = [section for section in ("issuers", "edge", "revocations") if section in context.report.root]
     return places | {section: context.report.place((section,)) for section in written}

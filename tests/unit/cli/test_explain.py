@@ -371,3 +371,23 @@ def test_a_certificate_that_is_missing_or_not_believed_says_so(ask: Ask, tmp_pat
     gone = ask("--warehouse", "hr", "--certificate", "other.pem")
     assert gone.exit_code == 2
     assert "does not exist" in gone.stderr
+
+
+def test_claims_that_nobody_accounts_for_are_named(ask: Ask) -> None:
+    """In the tree and in JSON, by their names: they may be a typing error in the policy, or news from the issuer."""
+    odd = mint(claims(clearance="canary", email="ann@acme.example"), rsa_key())
+    found = answer(ask(*SALES, *KEYS, text=odd), 0)
+    assert found["principal"]["claims_unaccounted"] == ["clearance"]
+    shown = ask("--warehouse", "sales", *KEYS, text=odd).stdout
+    assert 'claims that nobody accounts for: "clearance"' in shown
+    assert "canary" not in shown
+    assert (
+        "nobody accounts for" not in ask("--warehouse", "sales", *KEYS, text=mint(claims(), rsa_key())).stdout
+    )
+
+
+def test_an_unverified_token_of_another_type_is_refused_all_the_same(ask: Ask) -> None:
+    """The header says it; no signature is needed to read that."""
+    other = mint(claims(), rsa_key("forged"), typ="logout+jwt")
+    found = answer(ask(*SALES, "--unverified", "--token-file", "-", text=other), 1)
+    assert found["reason"] == "token_type_refused"
