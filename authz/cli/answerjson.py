@@ -39,6 +39,8 @@ def answer_json(answer: Answer) -> dict[str, object]:
             **principal_json(answer.principal, answer.explanation),
             "claims_unaccounted": list(answer.unaccounted_claims),
         }
+    if answer.principal is not None and answer.explanation is None:
+        found["principal"] = {"issuer": answer.principal.issuer, "subject": answer.principal.subject}
     if answer.explanation is not None:
         found |= _grounds(answer.explanation)
     if isinstance(decision, Allow):

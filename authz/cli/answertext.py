@@ -107,6 +107,11 @@ def _verdict(answer: Answer) -> Text:
 
 def _steps(tree: Tree, answer: Answer) -> None:
     branch = tree.add(Text("identity"))
+    if answer.reason is Reason.REVOKED and answer.principal is not None:
+        who = f"{_quoted(answer.principal.subject)} of `{answer.principal.issuer}`"
+        branch.add(_line("✓", f"the credentials are good: {who}", style="green"))
+        branch.add(_line("✗", "nothing of them is revoked", style="red"))
+        return
     failed = next((place for place, (_, reasons) in enumerate(_STEPS) if answer.reason in reasons), None)
     for step, _ in _STEPS[1:failed] if failed else ():
         branch.add(_line("✓", step, style="green"))

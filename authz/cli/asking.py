@@ -9,6 +9,7 @@ from authz.cli.who import CannotAskError, Proof
 from authz.errors import Denied, Reason
 from authz.identity.accepts import AcceptedCredentials
 from authz.identity.principal import Method, Principal
+from authz.identity.revocations import NOTHING_REVOKED, Revocations
 from authz.identity.unaccounted import unaccounted
 from authz.policy.decision import Allow, Decision, Deny
 from authz.policy.explain import Explanation, explain
@@ -76,7 +77,15 @@ Identify = Callable[[AcceptedCredentials, float], Principal]
 """Finds out who asks, given what a warehouse accepts and the time. Raises `Denied`."""
 
 
-def ask(policy: PolicySet, target: Target, identify: Identify, proof: Proof, now: float) -> Answer:
+def ask(
+    policy: PolicySet,
+    target: Target,
+    identify: Identify,
+    proof: Proof,
+    now: float,
+    *,
+    revocations: Revocations = NOTHING_REVOKED,
+) -> Answer:
     """Answer one question. Raises `CannotAskError` if it names something that the policy does not have."""
     try:
         request = _request(policy, target)
@@ -96,6 +105,10 @@ def ask(policy: PolicySet, target: Target, identify: Identify, proof: Proof, now
         principal = identify(warehouse.accepts, now)
     except Denied as denied:
         return replace(found, decision=_deny(denied))
+    try:
+        revocations.check(principal, now)
+    except Denied as denied:
+        return replace(found, principal=principal, decision=_deny(denied))
     explanation = explain(policy, principal, warehouse, request, now)
     decision = explanation.decision
     found = replace(

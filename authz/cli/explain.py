@@ -17,7 +17,10 @@ from authz.cli.asking import Answer, Target, ask
 from authz.cli.offline import offline_identity
 from authz.cli.who import CannotAskError, StatedFacts
 from authz.config.load import load_policy
+from authz.identity.revocations import NOTHING_REVOKED, Revocations
+from authz.keysources.files import SourceFileError, load_revocations
 from authz.policy.decision import Allow
+from authz.policy.policyset import PolicySet
 from authz.policy.problems import PolicyError
 
 EXIT_ALLOWED, EXIT_DENIED, EXIT_CANNOT_ASK = 0, 1, 2
@@ -160,4 +163,14 @@ def _answer(**options: Any) -> Answer:
         unverified=options["unverified"],
     )
     target = Target(**{name: options[name] for name in ("warehouse", "method", "host", "path")})
-    return ask(policy, target, identify, proof, options["now"])
+    return ask(policy, target, identify, proof, options["now"], revocations=_revocations(policy))
+
+
+def _revocations(policy: PolicySet) -> Revocations:
+    if policy.revocations is None:
+        return NOTHING_REVOKED
+    try:
+        return load_revocations(policy.revocations)
+    except SourceFileError as error:
+        # Not an answer: the server would let nobody in before it can be read, and keeps the last good one after.
+        raise CannotAskError(f"the revocations cannot be read: {error}") from None

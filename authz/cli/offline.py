@@ -21,8 +21,11 @@ from authz.identity.credentials import Credentials
 from authz.identity.issuer import Issuer, KeyLocation, KeyOrigin
 from authz.identity.keyset import KeySet
 from authz.identity.principal import Principal
+from authz.identity.xfcc import chain_header
 from authz.keysources.files import SourceFileError, load_key_set, load_trust_bundle
 from authz.policy.policyset import PolicySet
+
+_END = "-----END CERTIFICATE-----"
 
 
 def offline_identity(
@@ -53,8 +56,8 @@ def offline_identity(
         return lambda accepts, _: stated_principal(stated, policy, accepts), Proof.STATED
     if unverified:
         return partial(unverified_principal, token or "", policy), Proof.UNVERIFIED
-    certificate = None if certificate_file is None else _read(certificate_file)
-    credentials = Credentials(token=token, certificate_pem=certificate)
+    leaf, chain = (None, None) if certificate_file is None else _read_chain(certificate_file)
+    credentials = Credentials(token=token, certificate_pem=leaf, client_chain=chain)
     return _Verification(policy, credentials, key_files).identify, Proof.VERIFIED
 
 
@@ -76,8 +79,12 @@ class _Verification:
             key_sets=self._key_sets() if self._credentials.token is not None else {},
             bundles=self._bundles(accepts) if self._credentials.certificate_pem is not None else {},
         )
+        credentials = self._credentials
+        if not accepts.client_chain:
+            # Envoy does not tell the server, either.
+            credentials = replace(credentials, client_chain=None)
         try:
-            return authenticator.authenticate(self._credentials, accepts, now)
+            return authenticator.authenticate(credentials, accepts, now)
         except Denied as denied:
             if denied.reason is Reason.KEYS_UNAVAILABLE:
                 # Not an answer: the server may well have them.
@@ -113,6 +120,13 @@ class _Verification:
 
 def _with_file(issuer: Issuer, path: Path) -> Issuer:
     return replace(issuer, keys=KeyLocation(origin=KeyOrigin.FILE, place=str(path)))
+
+
+def _read_chain(path: Path) -> tuple[str, str | None]:
+    """The client's certificate, and what Envoy would say of those that it sends along."""
+    text = _read(path)
+    leaf, end, others = text.partition(_END)
+    return leaf + end, chain_header(text) if _END in others else None
 
 
 def _read(path: Path) -> str:

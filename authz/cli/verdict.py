@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from authz.keysources.files import SourceFileError, load_key_set, load_trust_bundle
+from authz.keysources.files import SourceFileError, load_key_set, load_revocations, load_trust_bundle
 from authz.policy.lint import lint
 from authz.policy.parse import parse_policy
 from authz.policy.policyset import Grant, Place, PolicySet, Restriction
@@ -34,7 +34,7 @@ def judge(sources: Sequence[SourceText], now: float, *, files: bool) -> Verdict:
         return Verdict(policy=None, problems=error.problems)
     found = [*lint(policy, now), *_obstacles(policy)]
     if files:
-        found.extend(_files(policy))
+        found.extend(_files(policy, now))
     return Verdict(policy=policy, problems=tuple(in_file_order(found, [source.name for source in sources])))
 
 
@@ -60,7 +60,7 @@ def _obstacles(policy: PolicySet) -> Iterator[Problem]:
             yield _problem("not_expressible", place, Severity.WARNING, message)
 
 
-def _files(policy: PolicySet) -> Iterator[Problem]:
+def _files(policy: PolicySet, now: float) -> Iterator[Problem]:
     """The files that Scopegate itself reads. Envoy's may be on another machine."""
     for issuer in policy.issuers.values():
         if issuer.keys.is_local:
@@ -74,9 +74,28 @@ def _files(policy: PolicySet) -> Iterator[Problem]:
             for left_out in keys.problems:
                 yield _problem("key_left_out", place, Severity.WARNING, left_out, key)
     for trust in policy.trusts.values():
+        place = policy.places[f"client_certificates.{trust.name}"]
         try:
-            load_trust_bundle(trust)
+            bundle = load_trust_bundle(trust)
         except SourceFileError as error:
-            yield _problem(
-                "file", policy.places[f"client_certificates.{trust.name}"], Severity.ERROR, str(error)
-            )
+            yield _problem("file", place, Severity.ERROR, str(error))
+            continue
+        for text in bundle.problems(now):
+            yield _problem("bundle", place, Severity.WARNING, text)
+    if policy.revocations is not None:
+        yield from _revocations(policy, policy.revocations)
+
+
+def _revocations(policy: PolicySet, file: str) -> Iterator[Problem]:
+    place = policy.places["revocations"]
+    try:
+        revocations = load_revocations(file)
+    except SourceFileError as error:
+        yield _problem("file", place, Severity.ERROR, str(error), ".file")
+    except PolicyError as error:
+        # Their places are in another file than those of the policy, so they stand in the text.
+        for problem in error.problems:
+            yield _problem("file", place, Severity.ERROR, problem.text, ".file")
+    else:
+        for text in revocations.unknown_names(policy.issuers, policy.trusts):
+            yield _problem("unknown_name", place, Severity.WARNING, text, ".file")

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from cryptography import x509
 
@@ -99,6 +99,15 @@ def parse_client_chain(value: str) -> ClientChain:
     if element["hash"][0] != digest.hexdigest():
         raise XfccError("`Hash` is not that of the first certificate of `Chain`")
     return ClientChain(leaf=digest.digest(), authorities=usable_authorities(others))
+
+
+def chain_header(pem: str) -> str:
+    """What Envoy says of a client that shows these certificates, its own first; anything, if they cannot be read."""
+    try:
+        leaf = next(iter(parse_certificate_blocks(pem)), b"")
+    except PemError:
+        leaf = b""
+    return f'Hash={hashlib.sha256(leaf).hexdigest()};Chain="{quote(pem, safe="-")}"'
 
 
 def sent_along(value: str | None, leaf: bytes) -> Mapping[bytes, x509.Certificate]:
