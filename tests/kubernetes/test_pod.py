@@ -264,6 +264,7 @@ def test_the_end_of_the_pod_loses_no_answer() -> None:
         with in_background([long_query, *(threading.Thread(target=client.run) for client in clients)]):
             asked.wait(20)
             wait_until(lambda: all(client.answered > 20 for client in clients), "every client works")
+            began = time.monotonic()
             end.start()
             wait_until(lambda: pod.get(9901, "/readyz")[0] == 503, "Envoy says that it ends")
             at_notice = [client.answered for client in clients]
@@ -274,6 +275,7 @@ def test_the_end_of_the_pod_loses_no_answer() -> None:
             )
             led_here.clear()
             wait_until(lambda: _open_requests(pod) == 1, "only the long query is open")
+            wait_until(lambda: time.monotonic() > began + 3 * pod.notice_seconds, "the notice is long over")
             assert (pod.volume("envoy") / "drained").exists() is False
             finish.set()
         end.join(60)

@@ -1,10 +1,15 @@
 """The committed manifests are what kustomize makes of deploy/k8s."""
 
+from typing import Any, Final
+
 import pytest
+import yaml
 
 from tests.kubernetes.manifests import (
     COMMITTED,
     RENDERED,
+    ROOT,
+    RULES,
     Manifest,
     committed,
     find_kustomize,
@@ -12,7 +17,11 @@ from tests.kubernetes.manifests import (
     parse,
     render,
     renderer_required,
+    without_rules,
 )
+
+MONITORED: Final = {"staging", "prod"}
+_RULES: Final[dict[str, Any]] = yaml.safe_load((ROOT / "deploy/monitoring/prometheusrule.yaml").read_text())
 
 
 @pytest.mark.parametrize("overlay", RENDERED)
@@ -22,8 +31,11 @@ def test_the_committed_manifests_are_what_kustomize_makes(overlay: str) -> None:
     if command is None:
         assert not renderer_required(), "neither kustomize nor kubectl found"
         pytest.skip("neither kustomize nor kubectl found; `make test-kubernetes` builds one where Go is")
-    made = _by_name(parse(render(command, RENDERED[overlay])))
+    text = render(command, RENDERED[overlay])
+    made = _by_name(parse(without_rules(text)))
     assert made == _by_name(committed(overlay)), "run `make kubernetes`, and look at what changed"
+    rules = [manifest["spec"] for manifest in parse(text) if manifest["kind"] == RULES]
+    assert rules == ([_RULES["spec"]] if overlay in MONITORED else [])
 
 
 @pytest.mark.parametrize("overlay", RENDERED)

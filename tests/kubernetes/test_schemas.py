@@ -7,8 +7,9 @@ from typing import Any, Final
 import jsonschema
 import kubernetes_validate
 import pytest
+import yaml
 
-from tests.kubernetes.manifests import RENDERED, Manifest, committed, name_of
+from tests.kubernetes.manifests import RENDERED, ROOT, Manifest, committed, name_of
 
 OLDEST: Final = "1.29"
 """The first release that knows sidecars without being told to."""
@@ -95,7 +96,6 @@ _SPECS: Final = {
     ("cert-manager.io/v1", "Certificate"): _CERTIFICATE,
     ("cert-manager.io/v1", "Issuer"): _ISSUERS,
     ("monitoring.coreos.com/v1", "ServiceMonitor"): _SERVICE_MONITOR,
-    ("monitoring.coreos.com/v1", "PrometheusRule"): _PROMETHEUS_RULE,
     ("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass"): _SECRET_PROVIDER_CLASS,
 }
 
@@ -155,6 +155,12 @@ def test_a_misspelt_field_is_found() -> None:
     wrong["spec"]["dnsName"] = wrong["spec"].pop("dnsNames")
     with pytest.raises(jsonschema.ValidationError, match="dnsName"):
         jsonschema.validate(wrong, _schema(_SPECS[_kind(certificate)]))
+
+
+def test_the_rules_of_monitoring_fit_theirs() -> None:
+    """They are not among the committed manifests; see `RULES`."""
+    rules = yaml.safe_load((ROOT / "deploy/monitoring/prometheusrule.yaml").read_text())
+    jsonschema.validate(rules["spec"], _PROMETHEUS_RULE)
 
 
 def test_every_schema_of_others_is_used() -> None:
