@@ -58,6 +58,11 @@ class Specimen:
     def jwks(self) -> bytes:
         return jwks(self.key.jwk(use=self.key_use))
 
+    def claims_at(self, now: float) -> dict[str, Any]:
+        """The claims at a time."""
+        found: dict[str, Any] = _at(dict(self.claims), int(now))
+        return found
+
     def token(self, now: float, **change: Any) -> str:
         """The token at a time, with the changes of a neighbour."""
         if "token" in change:
