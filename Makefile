@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test test-keycloak fuzz format lock protos bench clean
+.PHONY: help demo check test test-monitoring monitoring test-keycloak fuzz format lock protos bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -38,6 +38,12 @@ check: $(VENV)/dev.stamp ## format, lint, types, architecture, unit tests: under
 
 test: $(VENV)/dev.stamp ## everything, the real Envoy included: under five minutes
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-monitoring: $(VENV)/dev.stamp ## dashboards, alerts and logs on the real system; needs Debian's prometheus
+	$(BIN)/pytest -q tests/monitoring
+
+monitoring: $(VENV)/dev.stamp ## write the dashboards and alerts of deploy/monitoring anew
+	$(BIN)/python -m deploy.monitoring.write
 
 # Seconds for each target.
 FUZZ_SECONDS ?= 20

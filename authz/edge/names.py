@@ -21,3 +21,8 @@ CACHE = "envoy.filters.http.cache_v2"
 def warehouse_cluster(name: str) -> str:
     """One cluster a warehouse, also where two share an upstream: the cluster is part of the cache key."""
     return f"warehouse.{name}"
+
+
+def statistics_name(warehouse: str) -> str:
+    """What a warehouse's cluster is called in metrics: Envoy's label for it ends at the first dot of a name."""
+    return f"warehouse-{warehouse}"

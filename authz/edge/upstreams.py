@@ -23,7 +23,7 @@ from authz.edge.address import TcpAddress, UnixAddress, Upstream, parse_address,
 from authz.edge.corrections import corrections_filter
 from authz.edge.headers import remove, remove_prefix
 from authz.edge.messages import EdgeError, extension, http_filter, pack, seconds
-from authz.edge.names import AUTHZ_CLUSTER, warehouse_cluster
+from authz.edge.names import AUTHZ_CLUSTER, statistics_name, warehouse_cluster
 from authz.edge.tls import upstream_socket
 from authz.policy.policyset import Warehouse
 from authz.rendering.rewrites import OWNED_PREFIX
@@ -97,6 +97,7 @@ def warehouse_upstream(warehouse: Warehouse, trusted_roots: str) -> cluster.Clus
     name = warehouse_cluster(warehouse.name)
     return cluster.Cluster(
         name=name,
+        alt_stat_name=statistics_name(warehouse.name),
         type=_discovery([upstream.address], setting),
         dns_lookup_family=cluster.ClusterDnsLookupFamily.V4_PREFERRED,
         connect_timeout=seconds(2),

@@ -222,7 +222,7 @@ UNUSUAL: Final = (
         severity=Severity.NOTICE,
         lasting="5m",
         summary="many more denials than yesterday at {{ $labels.warehouse }}: {{ $labels.reason }}",
-        description="{{ $value | humanize }} a second. Somebody tries things out, or a change broke people's access.",
+        description="{{ printf `%.2g` $value }} a second. Somebody tries things out, or a change broke people's access.",
     ),
 )
 
@@ -244,7 +244,7 @@ ENVOY: Final = (
         severity=Severity.PAGE,
         lasting="2m",
         summary="Envoy gets no answer, or none that it can use, from Scopegate",
-        description="{{ $labels.instance }}: {{ $value | humanize }} requests a second are refused for it.",
+        description="{{ $labels.instance }}: {{ printf `%.2g` $value }} requests a second are refused for it.",
     ),
     Alert(
         name="EdgeFailsOpen",
@@ -262,7 +262,7 @@ ENVOY: Final = (
         severity=Severity.TICKET,
         lasting="5m",
         summary="Envoy sends no checks to one of its Scopegate workers",
-        description="{{ $labels.instance }}: {{ $value }} workers are left.",
+        description="{{ $labels.instance }}: healthy workers: {{ $value }}.",
     ),
     Alert(
         name="EdgeWarehouseErrors",
@@ -275,7 +275,7 @@ ENVOY: Final = (
         severity=Severity.TICKET,
         lasting="5m",
         summary="{{ $labels.envoy_cluster_name }} answers one request in twenty with an error",
-        description="{{ $value | humanize }} errors a second. Decisions are not affected.",
+        description="{{ printf `%.2g` $value }} errors a second. Decisions are not affected.",
     ),
     Alert(
         name="EdgeCertificateExpires",

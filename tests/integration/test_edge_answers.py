@@ -204,7 +204,7 @@ def test_a_path_that_scopegate_sets_leads_to_no_other_warehouse(edge: StubbedEdg
     """The route stays the one that was asked about, so that a defect there opens no other upstream."""
 
     def connected(warehouse: str) -> int:
-        return edge.envoy.stat(f"cluster.warehouse.{warehouse}.upstream_rq_total")
+        return edge.envoy.stat(f"cluster.warehouse-{warehouse}.upstream_rq_total")
 
     before = connected("plain"), connected("sales")
     reply = edge.ask("/plain/rows", allow("plain", headers=[(":path", "/sales/x?__scope=p1")]), method="POST")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from authz.config.load import load_policy
+from authz.edge.deployment import Deployment
 from authz.edge.render import render_envoy
 from tests.edge_client import Headers, Reply, ask, client_context
 from tests.edge_counterparts import Seen, Warehouse
@@ -131,8 +132,8 @@ class WholeSystem:
 
 
 @contextlib.contextmanager
-def whole_system() -> Iterator[WholeSystem]:
-    """Everything started and healthy, and ended again."""
+def whole_system(*, http: str | None = None) -> Iterator[WholeSystem]:
+    """Everything started and healthy, and ended again; with `http`, Envoy has its port for operators there."""
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(short_directory())
         warehouse = stack.enter_context(Warehouse())
@@ -156,7 +157,9 @@ def whole_system() -> Iterator[WholeSystem]:
             for number, path in enumerate(sockets)
         )
         loaded = load_policy(policy)
-        configuration = render_envoy(loaded, replace(loaded.edge, listen="127.0.0.1:0"))
+        configuration = render_envoy(
+            loaded, replace(loaded.edge, listen="127.0.0.1:0"), deployment=Deployment(http=http)
+        )
         envoy = EnvoyProcess(configuration, directory, directory / "admin.sock")
         context = client_context(directory / "ca.pem")
         system = WholeSystem(directory, clients, key, context, warehouse, workers, stack.enter_context(envoy))
