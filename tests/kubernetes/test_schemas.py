@@ -62,7 +62,11 @@ _ISSUERS: Final = {
     "oneOf": [_object({"selfSigned": _object({})}), _object({"ca": _object({"secretName": _TEXT})})],
 }
 # https://prometheus-operator.dev/docs/api-reference/api/
-_ENDPOINT: Final = _object({"port": _TEXT, "path": _TEXT, "interval": _DURATION, "scrapeTimeout": _DURATION})
+_RELABELING: Final = _object({"targetLabel": _TEXT, "replacement": _TEXT})
+_ENDPOINT: Final = _object(
+    {"port": _TEXT, "path": _TEXT, "interval": _DURATION, "scrapeTimeout": _DURATION},
+    {"relabelings": {"type": "array", "items": _RELABELING, "minItems": 1}},
+)
 _SERVICE_MONITOR: Final = _object(
     {
         "selector": _object({"matchLabels": _LABELS}),
