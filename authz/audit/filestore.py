@@ -150,7 +150,7 @@ class FileStore:
 
     def _tail_of_last_rotated(self) -> Tail | None:
         """Of our own rotation the newest, or what logrotate makes of the name."""
-        mine = sorted(self._path.parent.glob(f"{self._path.stem}-*{self._path.suffix}*"))
+        mine = sorted(self._path.parent.glob(f"{self._path.stem}-[0-9]*T[0-9]*Z-*{self._path.suffix}*"))
         theirs = [self._path.with_name(f"{self._path.name}.1")]
         for candidate in [*reversed([path for path in mine if path.suffix != ".part"]), *theirs]:
             with suppress(OSError, EOFError):

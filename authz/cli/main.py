@@ -12,6 +12,7 @@ COMMANDS: Final = {
     "check": "Parse, type-check and lint a policy.",
     "schema": "Print the policy's JSON Schema, for editors.",
     "explain": "Show why a request would be allowed or denied.",
+    "audit": "Prove, ask and replay an audit trail.",
     "envoy": "Build Envoy's configuration from a policy.",
     "drain": "Wait for SIGTERM, then drain the Envoy beside.",
     "demo": "Watch the whole system at work on this machine.",
