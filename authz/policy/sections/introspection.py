@@ -8,7 +8,6 @@ from authz.identity.introspectionrules import Introspection
 from authz.policy.document import EdgePart
 from authz.policy.identityparts import IssuerPart
 from authz.policy.introspectionpart import IntrospectionPart
-from authz.policy.problems import listed
 from authz.policy.report import Path
 from authz.policy.sections.context import Context, is_broken
 
@@ -65,7 +64,7 @@ def check_one_asks(context: Context, path: Path, issuers: frozenset[str]) -> Non
         context.report.add(
             "conflict",
             path,
-            f"{listed(asked)} have `introspection`, and an opaque token does not say whose it is",
+            f"{' and '.join(f'`{name}`' for name in asked)} have `introspection`, and an opaque token does not say whose it is",
             "a token would be shown to an issuer that is not its own: name one of them in the warehouse's `issuers`",
         )
 
