@@ -5,9 +5,12 @@ from pathlib import Path
 
 from authz.demo.places import COMPOSE_DIRECTORY, packaged_policy, relocate, write_tls
 from authz.demo.stage import read_policy
+from authz.edge.deployment import Deployment
 from authz.edge.render import render_envoy
 
 HOSTS = ("localhost", "127.0.0.1", "envoy")
+OPERATORS = "0.0.0.0:9901"
+"""Envoy's metrics and probes, inside the container's networks."""
 
 
 def write_files(out: Path) -> list[Path]:
@@ -25,5 +28,5 @@ def write_files(out: Path) -> list[Path]:
         key.write_text(secrets.token_urlsafe(24))
     if not policy.exists():
         policy.write_text(relocate(packaged_policy(), {COMPOSE_DIRECTORY: str(out)}))
-    envoy.write_text(render_envoy(read_policy(policy)))
+    envoy.write_text(render_envoy(read_policy(policy), deployment=Deployment(http=OPERATORS)))
     return [*sorted((out / "tls").iterdir()), key, policy, envoy]

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from authz.demo.compose import OPERATORS
 from authz.demo.processes import Child, Children, Signals
 from authz.edge.binary import find_envoy
 
@@ -127,15 +128,23 @@ def test_every_service_of_ours_becomes_healthy(running: Mapping[str, Child]) -> 
 def test_prometheus_scrapes_what_answers(running: Mapping[str, Child], local: Local) -> None:
     """Its targets are services that serve metrics at that port."""
     config = yaml.safe_load((ROOT / "deploy/compose/prometheus.yml").read_text())
-    targets = [
-        t for job in config["scrape_configs"] for static in job["static_configs"] for t in static["targets"]
-    ]
-    assert {target.partition(":")[0] for target in targets} == {"scopegate-1", "scopegate-2"}
-    for target in targets:
+    targets = {
+        job["job_name"]: [target for static in job["static_configs"] for target in static["targets"]]
+        for job in config["scrape_configs"]
+    }
+    assert {target.partition(":")[0] for target in targets["scopegate"]} == {"scopegate-1", "scopegate-2"}
+    for target in targets["scopegate"]:
         with urllib.request.urlopen(
             f"http://{local.text('prometheus', target)}/metrics", timeout=10
         ) as response:
             assert b"# TYPE scopegate_" in response.read()
+    # Envoy itself is no service of ours: what it would listen on stands in the file that `init` wrote.
+    assert targets["envoy"] == [f"envoy:{OPERATORS.rpartition(':')[2]}"]
+    bootstrap = yaml.safe_load((local.directory / "etc-scopegate" / "envoy.yaml").read_text())
+    ports = {
+        each["address"]["socket_address"]["port_value"] for each in bootstrap["static_resources"]["listeners"]
+    }
+    assert int(targets["envoy"][0].rpartition(":")[2]) in ports
 
 
 def test_the_warehouse_answers_nobody_without_the_key(running: Mapping[str, Child], local: Local) -> None:
