@@ -41,7 +41,7 @@ _log: Final = structlog.get_logger("scopegate")
 _WHAT: Final = {
     SourceKind.ISSUER_KEYS: "keys of issuer",
     SourceKind.TRUST_BUNDLE: "roots of client certificates",
-    SourceKind.REVOCATIONS: "revocations of the",
+    SourceKind.REVOCATIONS: "the file of",
 }
 
 
@@ -139,6 +139,10 @@ class InForce:
                 yield from map(Path, issuer.keys.files)
             for trust in policy.trusts.values():
                 yield from map(Path, trust.files)
+        tried, policy = self._tried, self._policy
+        if tried is not None and tried.revocations and (policy is None or tried.version != policy.version):
+            # It may be what kept the policy from being in force.
+            yield Path(tried.revocations)
 
     def revocation_files(self) -> Iterable[Path]:
         """The file of revocations, if there is one. Not among `files`: a policy takes its time to read."""

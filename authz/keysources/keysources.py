@@ -32,7 +32,7 @@ from authz.policy.problems import PolicyError
 _AnySource = Source[KeySet] | Source[TrustBundle] | Source[Revocations]
 _SHOWN_PROBLEMS = 5
 
-REVOCATIONS = "operator"
+REVOCATIONS = "revocations"
 """The name of the file of revocations among the sources; there is one at most."""
 
 
@@ -205,6 +205,15 @@ class KeySources:
                 self._tasks[source] = asyncio.create_task(
                     self._keep_fresh(source, issuer.keys.refresh_seconds), name=f"keys of {issuer.name}"
                 )
+
+    def may_look_again(self, issuer_name: str, key: bytes) -> bool:
+        """Whether `look_again` would bring an answer that is not in force yet; whoever may, calls it next."""
+        entry = self._current.issuers.get(issuer_name)
+        if entry is None or entry.source not in self._tasks:
+            return False
+        looks = entry.source.looks
+        number = entry.demand.look_for(key, looks.begun, asyncio.get_running_loop().time())
+        return number is not None and number > looks.ended and looks.waiting < self._schedule.most_waiting
 
     async def look_again(self, issuer_name: str, key: bytes, seconds: float) -> bool:
         """Ask an issuer for its keys out of turn, because a token names one that is not known.
