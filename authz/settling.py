@@ -26,6 +26,10 @@ class Settling:
         self._introspectors = introspectors
         self._wait_seconds = check_timeout_seconds * _SHARE
 
+    def can_settle(self, doubt: Doubt) -> bool:
+        """Whether asking could help now; see `Settler`."""
+        return isinstance(doubt, TokenDoubt) or self._keys.may_look_again(doubt.issuer, doubt.key)
+
     async def settle(self, doubt: Doubt) -> str | None:
         """Ask; see `Settler`."""
         match doubt:

@@ -18,6 +18,11 @@ class Looks:
         """How many wait."""
         return len(self._waiting)
 
+    @property
+    def ended(self) -> int:
+        """The number of the last look that has ended."""
+        return self._ended
+
     def begin(self) -> None:
         """The next look begins."""
         self.begun += 1

@@ -48,6 +48,9 @@ class Observer(Protocol):
 class Settler(Protocol):
     """Asks outside what a check cannot know by itself: an issuer for its newest keys, or about an opaque token."""
 
+    def can_settle(self, doubt: Doubt) -> bool:
+        """Whether asking could help now; if not, the doubt is a denial at once. Neither waits nor raises."""
+
     async def settle(self, doubt: Doubt) -> str | None:
         """Return when it is worth while to check once more; what went wrong, if something did.
 
@@ -160,7 +163,7 @@ class Engine:
             except Denied as denied:
                 outcome = _denied(serving, denied.reason, denied.detail)
             if (doubt := _doubt(outcome)) is not None:
-                if ask and serving.settler is not None:
+                if ask and serving.settler is not None and serving.settler.can_settle(doubt):
                     return _Unsettled(serving.settler, doubt)
                 outcome = _with_problem(outcome, problem)
             laps.enter(Phase.ANSWER)

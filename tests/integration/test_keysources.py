@@ -338,8 +338,10 @@ async def test_an_unknown_key_has_the_keys_looked_for_and_waits_for_the_answer(l
     """When the wait is over, the new keys are in force: the check that waited finds them."""
     async with running(at(f"{local.url}/keys", every=3_600)) as (sources, changes):
         local.keys = (ec_key("second"),)
+        assert sources.may_look_again("okta", b"?second")
         assert await sources.look_again("okta", b"?second", 10.0) is True
         assert (kids(sources), changes.count) == ({"second"}, 1)
+        assert not sources.may_look_again("okta", b"?second")
         assert await sources.look_again("nobody", b"?second", 10.0) is False
 
 
@@ -372,6 +374,7 @@ async def test_a_flood_of_unknown_keys_becomes_one_request(local: LocalIssuer) -
         assert together.count(True) == SOON.most_waiting
         later = [await sources.look_again("okta", b"?later%d" % n, 10.0) for n in range(1_000)]
         assert not any(later)
+        assert not sources.may_look_again("okta", b"?later")
         assert len(local.asked) == 2
 
 

@@ -51,10 +51,14 @@ class Settler:
         self.snapshot = snapshot
         self.problem = problem
         self.failure = failure
+        self.able = True
         self.asked: list[Doubt] = []
         self.waiting = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
+
+    def can_settle(self, doubt: Doubt) -> bool:
+        return self.able
 
     async def settle(self, doubt: Doubt) -> str | None:
         self.asked.append(doubt)
@@ -144,6 +148,14 @@ def test_whoever_cannot_wait_is_denied() -> None:
     engine, _, settler = _in_doubt()
     assert _answer(engine.decide(QUESTION)) == (14, 503, "introspection_unavailable")
     assert settler.asked == []
+
+
+async def test_where_asking_cannot_help_nobody_is_asked() -> None:
+    """Denied at once, and decided once: a flood costs no more than it must."""
+    engine, notes, settler = _in_doubt()
+    settler.able = False
+    assert _answer(await engine.settle(QUESTION)) == (14, 503, "introspection_unavailable")
+    assert (settler.asked, settler.snapshot.checks, len(notes.seen)) == ([], 1, 1)
 
 
 async def test_without_doubt_nobody_is_asked() -> None:
