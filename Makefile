@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test test-monitoring monitoring test-keycloak fuzz format lock protos bench clean
+.PHONY: help demo check test test-monitoring monitoring test-kubernetes kubernetes test-keycloak fuzz format lock protos bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -44,6 +44,18 @@ test-monitoring: $(VENV)/dev.stamp ## dashboards, alerts and logs on the real sy
 
 monitoring: $(VENV)/dev.stamp ## write the dashboards and alerts of deploy/monitoring anew
 	$(BIN)/python -m deploy.monitoring.write
+
+# kustomize, or the one inside kubectl; where neither is, it is built.
+HAS_KUSTOMIZE = test -x $(BIN)/kustomize || command -v kustomize >/dev/null || command -v kubectl >/dev/null || \
+	GOBIN=$(abspath $(BIN)) go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+
+test-kubernetes: $(VENV)/dev.stamp ## the committed manifests are what kustomize makes; needs kustomize, kubectl or Go
+	@$(HAS_KUSTOMIZE)
+	SCOPEGATE_RENDERER_REQUIRED=1 $(BIN)/pytest -q tests/kubernetes/test_rendered.py
+
+kubernetes: $(VENV)/dev.stamp ## write the manifests of tests/golden/kubernetes anew
+	@$(HAS_KUSTOMIZE)
+	$(BIN)/python -m tests.kubernetes.manifests
 
 # Seconds for each target.
 FUZZ_SECONDS ?= 20

@@ -7,18 +7,27 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import grpc
+import h2.connection
+import hpack
 import pytest
 import yaml
+from envoy_data_plane.envoy.service.ratelimit.v3 import (
+    RateLimitRequest,
+    RateLimitResponse,
+    RateLimitResponseCode,
+)
+from hyperframe.frame import Frame, GoAwayFrame, HeadersFrame
 
-from tests.edge_client import Reply, ask, ask_http2, client_context
+from tests.edge_client import Reply, ask, client_context
 from tests.edge_counterparts import Answer, Seen, Warehouse
 from tests.envoy_process import (
     client_leaf,
-    free_port,
     present_authority,
     server_leaf,
     short_directory,
@@ -36,10 +45,42 @@ WAREHOUSE = "warehouse.warehouse.svc.cluster.local:8443"
 LIMITS = "limits.scopegate.svc.cluster.local:8081"
 
 
+class LimitService:
+    """The rate limit service's counterpart: whoever is in `over` has had enough."""
+
+    def __init__(self) -> None:
+        self.over: set[str] = set()
+        self.asked: list[dict[str, str]] = []
+        self._server = grpc.server(ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
+        handler = grpc.unary_unary_rpc_method_handler(self._decide)
+        name = "envoy.service.ratelimit.v3.RateLimitService"
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(name, {"ShouldRateLimit": handler}),)
+        )
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop(0).wait(5)
+
+    def _decide(self, data: bytes, _: grpc.ServicerContext) -> bytes:
+        request = RateLimitRequest.parse(data)
+        (descriptor,) = request.descriptors
+        facts = {"domain": request.domain, **{entry.key: entry.value for entry in descriptor.entries}}
+        self.asked.append(facts)
+        code = RateLimitResponseCode
+        over = facts["principal"] in self.over
+        return bytes(RateLimitResponse(overall_code=code.OVER_LIMIT if over else code.OK))
+
+
 @dataclass(slots=True)
 class System:
     pod: LocalPod
     warehouse: Warehouse
+    limits: LimitService
     key: SigningKey
     clients: Authority
     policy: dict[str, str]
@@ -110,8 +151,9 @@ class _system:  # noqa: N801 - a context manager, read as a function
         context.load_cert_chain(certificate, private)
         self._warehouse = Warehouse(context)
         warehouse = self._warehouse.__enter__()
-        # Nobody listens where the limit service should be: its absence takes nothing away.
-        counterparts = {WAREHOUSE: f"127.0.0.1:{warehouse.port}", LIMITS: f"127.0.0.1:{free_port()}"}
+        self._limits = LimitService()
+        limits = self._limits.__enter__()
+        counterparts = {WAREHOUSE: f"127.0.0.1:{warehouse.port}", LIMITS: f"127.0.0.1:{limits.port}"}
         pod = LocalPod(OVERLAY, "scopegate", directory, counterparts)
         key = ec_key("pod")
         (directory / "jwks.json").write_bytes(jwks(key))
@@ -126,7 +168,7 @@ class _system:  # noqa: N801 - a context manager, read as a function
         policy = pod.configmaps("policy")
         policy["environment.yaml"] = with_keys(policy["environment.yaml"], directory / "jwks.json")
         mount_like_kubelet(pod.volume("policy"), policy)
-        return System(pod, warehouse, key, clients, policy)
+        return System(pod, warehouse, limits, key, clients, policy)
 
     def __exit__(self, *error: object) -> None:
         self._warehouse.__exit__(*error)
@@ -156,6 +198,23 @@ def test_a_machine_gets_all_rows_by_its_certificate(made: System) -> None:
     certificate = write_leaf(made.pod.directory, "extract", client_leaf(made.clients, uri(spiffe)))
     context = client_context(made.pod.volume("tls") / "ca.pem", certificate=certificate)
     assert made.regions("/api/sales?machine", context=context) is None
+
+
+def test_whoever_had_enough_of_all_pods_gets_no_more(made: System) -> None:
+    """429 where the limit service says so, by warehouse and principal; everybody else gets their rows."""
+    eager, modest = made.token("eager"), made.token("modest")
+    assert made.ask("/api/sales?eager", eager).status == 200
+    asked = made.limits.asked[-1]
+    assert {**asked, "principal": "-"} == {"domain": "scopegate", "warehouse": "sales", "principal": "-"}
+    # Nobody's name leaves for another service.
+    assert "eager" not in asked["principal"]
+
+    made.limits.over.add(asked["principal"])
+    made.warehouse.reset()
+    refused = made.ask("/api/sales?eager", eager)
+    assert (refused.status, refused.json()["reason"]) == (429, "rate_limited")
+    assert made.warehouse.take() == []
+    assert made.ask("/api/sales?modest", modest).status == 200
 
 
 def test_operators_read_and_do_nothing_else(made: System) -> None:
@@ -240,6 +299,12 @@ class Client:
                 return
 
 
+def test_an_absent_limit_service_takes_nothing_away(made: System) -> None:
+    """The neighbour: each Envoy's own limit is still there. The last test of this pod, because the service is gone."""
+    made.limits.__exit__()
+    assert made.ask("/api/sales?unlimited", made.token("eager")).status == 200
+
+
 def test_the_end_of_the_pod_loses_no_answer() -> None:
     """Under load, with a long query open: Envoy drains and goes, then the workers, and nobody got anything but rows."""
     with _system() as system, system.pod as pod:
@@ -303,15 +368,61 @@ def _outcomes(pod: LocalPod) -> list[str]:
     return [f" {line['status']}" for line in lines if "status" in line]
 
 
-def test_the_newest_http_is_drained_too() -> None:
-    """GOAWAY instead of `Connection: close`: the answer arrives, and the connection takes no other request."""
+def test_a_connection_with_many_requests_is_told_to_go() -> None:
+    """HTTP/2: one more request on it is answered, with GOAWAY; then Envoy ends, and nobody listens."""
     with _system() as system, system.pod as pod:
-        headers = [("authorization", f"Bearer {system.token()}")]
-        reply = ask_http2(pod.port("8443"), system.context, "/api/sales", headers=headers)
-        assert reply.status == 200
-        assert set(pod.terminate().values()) == {0}
+        token = system.token()
+        with Http2(pod.port("8443"), system.context) as connection:
+            assert connection.ask("/api/sales?1", token) == (200, False)
+            statuses: dict[str, int] = {}
+            end = threading.Thread(target=lambda: statuses.update(pod.terminate()))
+            with in_background([end]):
+                wait_until(lambda: pod.get(9901, "/readyz")[0] == 503, "Envoy says that it ends")
+                assert connection.ask("/api/sales?2", token) == (200, True)
+        assert set(statuses.values()) == {0}
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", pod.port("8443"))) != 0
+
+
+class Http2:
+    """One connection. Frames are read by hand: h2 takes nothing after GOAWAY, though open streams go on."""
+
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        context.set_alpn_protocols(["h2"])
+        plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._socket = context.wrap_socket(plain, server_hostname="localhost")
+        self._stream = self._socket.makefile("rb")
+        self._state = h2.connection.H2Connection()
+        self._state.initiate_connection()
+        self._headers = hpack.Decoder()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+        self._socket.close()
+
+    def ask(self, target: str, token: str) -> tuple[int, bool]:
+        """The status of the answer, and whether the connection was told to take no other request."""
+        stream = self._state.get_next_available_stream_id()
+        headers = [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", target)]
+        self._state.send_headers(stream, [*headers, ("authorization", f"Bearer {token}")], end_stream=True)
+        self._socket.sendall(self._state.data_to_send())
+        status, told = 0, False
+        while True:
+            frame = self._frame()
+            if isinstance(frame, GoAwayFrame):
+                told = True
+            if isinstance(frame, HeadersFrame):
+                status = int(dict(self._headers.decode(frame.data))[":status"])
+            if frame.stream_id == stream and "END_STREAM" in frame.flags:
+                return status, told
+
+    def _frame(self) -> Frame:
+        frame, length = Frame.parse_frame_header(memoryview(self._stream.read(9)))
+        frame.parse_body(memoryview(self._stream.read(length)))
+        return frame
 
 
 def test_a_pod_whose_volumes_are_named_otherwise_would_not_start(tmp_path: Path) -> None:
