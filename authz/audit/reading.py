@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from authz.audit.tail import BEGINNING
+from authz.audit.tail import BEGINNING, tail_of_file
 
 MAX_LINE_BYTES: Final = 64 * 2**20
 """Longest line that is read. A policy's line names every group that its rules do; a record is a few kilobytes."""
@@ -30,6 +30,8 @@ class TrailFile:
     at: float = 0.0
     after: str | None = None
     """The writer whose end the first line names."""
+    last_writer: str | None = None
+    """Whose the last line is, where that can be found without reading all of it."""
 
 
 def find_files(places: Iterable[Path]) -> list[TrailFile]:
@@ -87,14 +89,28 @@ def _described(path: Path) -> TrailFile:
         members = json.loads(first)
         at = float(members.get("at", 0.0))
         after = (members.get("after") or {}).get("writer")
-    return TrailFile(path=path, bytes=size, writer=found[2].decode(), seq=int(found[3]), at=at, after=after)
+    last = None if path.suffix == ".gz" else tail_of_file(path)
+    return TrailFile(
+        path=path,
+        bytes=size,
+        writer=found[2].decode(),
+        seq=int(found[3]),
+        at=at,
+        after=after,
+        last_writer=None if last is None else last.writer,
+    )
 
 
 def _in_order(files: list[TrailFile]) -> list[TrailFile]:
-    """A writer's files by number; a writer behind the one whose end it names; else by the time of the first line."""
+    """A writer's files by number; a writer behind the one whose end it names, or in whose file it began; else by the
+    time of the first line: a clock may have been set back meanwhile.
+    """
     groups: dict[str, list[TrailFile]] = {}
     for file in sorted(files, key=lambda file: (file.at, file.seq, str(file.path))):
         groups.setdefault(file.writer, []).append(file)
+    begun_in = {
+        file.last_writer: file.writer for file in files if file.last_writer not in {None, file.writer}
+    }
     ordered: list[TrailFile] = []
     done: set[str] = set()
 
@@ -103,7 +119,8 @@ def _in_order(files: list[TrailFile]) -> list[TrailFile]:
         waiting = [writer]
         while waiting:
             current = waiting[-1]
-            before = next((file.after for file in groups.get(current, ()) if file.after), None)
+            named = next((file.after for file in groups.get(current, ()) if file.after), None)
+            before = named or begun_in.get(current)
             if current in done or current not in groups:
                 waiting.pop()
             elif before in groups and before not in done and before not in waiting:

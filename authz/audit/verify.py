@@ -201,6 +201,8 @@ class Verification:
             fragment = self._fragments.pop(torn.sha256, None)
             if fragment is None:
                 self._find(Fault.TAIL_CUT, "it found an unfinished line that is not there", writer, 0)
+            elif fragment.file == self._file and fragment.line != self._line - 1:
+                self._add(fragment)
             else:
                 self._notice(
                     f"{fragment.file}:{fragment.line}: an unfinished line of {torn.bytes} bytes, "
@@ -293,14 +295,15 @@ class Verification:
         chain = state.report
         if state.closed:
             chain.end = End.CLOSED
-        if state.unsigned or (chain.sealed_through is None and chain.end is not End.OPEN):
+        # A chain that a later writer found is held by the hash that this one has signed.
+        if state.unsigned or (chain.sealed_through is None and chain.end is End.CLOSED):
             why = "no public key was given" if not self._keys else "it has seals without a signature, or none"
             self._at_end(chain, Fault.UNSIGNED, f"nothing proves who wrote it: {why}")
         behind = chain.next_seq - 1 - (-1 if chain.sealed_through is None else chain.sealed_through)
         if chain.end is End.CRASHED:
             self._notice(
                 f"{chain.file}:{chain.line}: {chain.writer} ended without a closing seal, and a later writer found "
-                f"this end: a crash; its last {behind:,} lines are not signed"
+                f"this end: a crash; its last {behind:,} lines are held by that writer's word alone"
             )
         elif chain.end is End.OPEN:
             since = "from its beginning" if chain.sealed_through is None else f"since #{chain.sealed_through}"
