@@ -77,6 +77,16 @@ class IdentitySystem:
         assert self.warehouse.take() == []
         return str(reply.json()["reason"])
 
+    def reload(self) -> None:
+        """Another policy, of the same meaning, is in force."""
+        policy = self.directory / "scopegate.yaml"
+        text = json.loads(policy.read_text())
+        text["grants"][0]["id"] = "all-again"
+        other = policy.with_suffix(".new")
+        other.write_text(json.dumps(text))
+        other.rename(policy)
+        wait_until(lambda: "policy_reloaded" in self.written(), "the policy is reloaded")
+
     def written(self) -> str:
         """All that Scopegate and Envoy have written."""
         files = [path for path in self.directory.iterdir() if path.suffix in {".log", ".jsonl"}]

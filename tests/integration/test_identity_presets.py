@@ -74,6 +74,17 @@ def test_a_tableau_token_opens_one_request(system: IdentitySystem) -> None:
     assert system.refused("/bearer/x", *token_headers(each, token)) == "token_replayed"
 
 
+def test_a_new_policy_does_not_forget_what_was_used(system: IdentitySystem) -> None:
+    """Nor do new keys: the memory outlives both."""
+    each = EACH["tableau_connected_app"]
+    token = each.token(now(), claims={"jti": "used-before"})
+    system.reached("/presets/x", *token_headers(each, token))
+    system.reload()
+    assert system.refused("/presets/x", *token_headers(each, token)) == "token_replayed"
+    fresh = each.token(now(), claims={"jti": "used-afterwards"})
+    system.reached("/presets/x", *token_headers(each, fresh))
+
+
 @pytest.mark.parametrize(
     ("warehouse", "header"),
     [

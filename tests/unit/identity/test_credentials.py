@@ -207,3 +207,13 @@ def test_what_a_header_says_of_a_certificate_is_looked_at_only_where_that_is_dec
     assert with_chain("x", "y", pem="pem", believed=False).client_chain is None
     assert with_chain("x", pem=None, believed=False) == Credentials(token=None, certificate_pem=None)
     assert "x-secret" not in repr(with_chain("x-secret", pem="pem"))
+
+
+def test_another_sites_page_gets_nothing_out_of_a_cookie() -> None:
+    """The browser adds it whoever asks; a header has to be put there by somebody who knows the token."""
+    assert (
+        refusal(places=ALL, cookie="__Host-warehouse=abc.def.ghi", origin="https://evil.example")
+        is Reason.CREDENTIAL_CROSS_SITE
+    )
+    assert read(places=ALL, cf_access_jwt_assertion="abc.def.ghi", origin="https://evil.example").token
+    assert read("Bearer abc.def.ghi", places=ALL, origin="https://evil.example").token

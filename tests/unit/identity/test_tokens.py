@@ -7,9 +7,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authz.errors import Denied, Reason
-from authz.identity.claims import VerifiedClaims
+from authz.identity.claims import VerifiedClaims, verify_claims
 from authz.identity.issuer import ASYMMETRIC_ALGORITHMS, Issuer
 from authz.identity.keyset import KeySet, parse_jwks
+from authz.identity.profile import TokenProfile
 from authz.identity.tokens import find_issuer, parse_token, verify_token
 from tests.tokens import (
     ISSUER,
@@ -248,3 +249,18 @@ def test_no_detail_holds_the_token_or_a_claim() -> None:
         denied = refusal(token)
         assert "canary" not in denied.detail
         assert not any(part in denied.detail for part in token.split("."))
+
+
+def test_a_token_without_iss_is_of_an_issuer_that_needs_none() -> None:
+    """JWT-SVID section 3: by the trust domain of its subject; everybody else's tokens must say who made them."""
+    token = parse_token(mint(claims(iss=None, sub="spiffe://acme.example/extract"), EC), 16_384)
+    strict = make_issuer(issuer="spiffe://acme.example")
+    profile = TokenProfile(iss_may_be_absent=True)
+    lenient = make_issuer(issuer="spiffe://acme.example", profile=profile)
+    for configured in (strict, make_issuer(issuer="spiffe://evil.example", profile=profile)):
+        with pytest.raises(Denied) as caught:
+            find_issuer(token, {configured.issuer: configured}, frozenset({configured.name}))
+        assert caught.value.reason is Reason.TOKEN_ISSUER_UNKNOWN
+    assert find_issuer(token, {lenient.issuer: lenient}, frozenset({lenient.name})) is lenient
+    with pytest.raises(Denied):
+        verify_claims(token.unverified_claims, strict, NOW)
