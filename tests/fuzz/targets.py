@@ -196,7 +196,11 @@ class Defects:
 
 @cache
 def _snapshot() -> Snapshot:
-    return Snapshot(policy=parse_policy([SourceText("fuzz.yaml", _POLICY)]), authenticator=_authenticator(), revocations=NOTHING_REVOKED)
+    return Snapshot(
+        policy=parse_policy([SourceText("fuzz.yaml", _POLICY)]),
+        authenticator=_authenticator(),
+        revocations=NOTHING_REVOKED,
+    )
 
 
 @cache
