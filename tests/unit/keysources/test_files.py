@@ -11,7 +11,6 @@ from authz.keysources.files import SourceFileError, load_key_set, load_trust_bun
 from tests.pki import authority
 from tests.tokens import ec_key, jwks, make_issuer
 
-
 SECRET = "x7kQ2vB9mN4pL6sT1wY8zR3cF5hJ0dGaUeIoPqKb"
 
 
