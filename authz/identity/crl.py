@@ -145,9 +145,11 @@ def _blocks(place: str, data: bytes) -> tuple[bytes, ...]:
 
 def _load(where: str, der: bytes) -> x509.CertificateRevocationList:
     try:
-        return x509.load_der_x509_crl(der)
+        crl = x509.load_der_x509_crl(der)
+        _ = crl.issuer, crl.extensions  # parsed only now
     except UNREADABLE:
         raise CrlError(f"{where}: not a revocation list that can be read") from None
+    return crl
 
 
 def _signer(
