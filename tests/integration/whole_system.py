@@ -132,8 +132,11 @@ class WholeSystem:
 
 
 @contextlib.contextmanager
-def whole_system(*, http: str | None = None) -> Iterator[WholeSystem]:
-    """Everything started and healthy, and ended again; with `http`, Envoy has its port for operators there."""
+def whole_system(*, http: str | None = None, options: Sequence[str] = ()) -> Iterator[WholeSystem]:
+    """Everything started and healthy, and ended again.
+
+    With `http`, Envoy has its port for operators there; `options` are further ones of `scopegate serve`.
+    """
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(short_directory())
         warehouse = stack.enter_context(Warehouse())
@@ -153,7 +156,7 @@ def whole_system(*, http: str | None = None) -> Iterator[WholeSystem]:
             )
         )
         workers = tuple(
-            stack.enter_context(_worker(policy, path, directory, number))
+            stack.enter_context(_worker(policy, path, directory, number, options))
             for number, path in enumerate(sockets)
         )
         loaded = load_policy(policy)
@@ -178,7 +181,9 @@ def _write_files(directory: Path) -> Authority:
     return clients
 
 
-def _worker(policy: Path, path: Path, directory: Path, number: int) -> ScopegateProcess:
+def _worker(
+    policy: Path, path: Path, directory: Path, number: int, options: Sequence[str]
+) -> ScopegateProcess:
     return ScopegateProcess(
         [
             "serve",
@@ -187,6 +192,7 @@ def _worker(policy: Path, path: Path, directory: Path, number: int) -> Scopegate
             f"--http=127.0.0.1:{free_port()}",
             f"--audit={directory / f'audit-{number}.jsonl'}",
             "--drain-notice-seconds=0",
+            *options,
         ],
         directory,
         f"worker-{number}",
