@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from authz.identity.accepts import BEARER, TokenPlace
 from authz.identity.introspectionrules import Introspection
 from authz.identity.profile import GENERIC, TokenProfile
 
@@ -91,8 +90,6 @@ class Issuer:
     max_token_bytes: int = DEFAULT_MAX_TOKEN_BYTES
     max_groups: int = 1_000
     profile: TokenProfile = field(default=GENERIC)
-    places: tuple[TokenPlace, ...] = (BEARER,)
-    """Where its tokens stand, for warehouses that do not say it themselves."""
     introspection: Introspection | None = None
     """Where to ask about tokens that are no JWT; without it they are refused."""
 

@@ -12,7 +12,6 @@ from authz.identity.profile import ID_TOKEN_CLAIMS, TokenProfile
 
 AUTH0: Final = Preset(
     name="auth0",
-    title="Auth0",
     source="https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles",
     parameters=(
         Parameter(

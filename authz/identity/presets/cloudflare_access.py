@@ -13,7 +13,6 @@ from authz.identity.profile import TokenProfile
 
 CLOUDFLARE_ACCESS: Final = Preset(
     name="cloudflare_access",
-    title="Cloudflare Access",
     source="https://developers.cloudflare.com/cloudflare-one/access-controls/applications/http-apps"
     "/authorization-cookie/application-token/",
     parameters=(Parameter(name="team", what="the team name", pattern=WORD_PATTERN, example="acme"),),

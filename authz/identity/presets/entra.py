@@ -35,7 +35,6 @@ _OVERAGE: Final = {"hasgroups": "groups"}
 
 ENTRA: Final = Preset(
     name="entra",
-    title="Microsoft Entra ID (tokens of version 2)",
     source=_SOURCE,
     parameters=(_TENANT,),
     issuer="https://login.microsoftonline.com/{tenant}/v2.0",
@@ -59,7 +58,6 @@ ENTRA: Final = Preset(
 
 ENTRA_V1: Final = Preset(
     name="entra_v1",
-    title="Microsoft Entra ID (tokens of version 1)",
     source=_SOURCE,
     parameters=(_TENANT,),
     issuer="https://sts.windows.net/{tenant}/",

@@ -6,7 +6,6 @@ from authz.identity.presets.preset import ACCESS_TOKEN_TYPES, PLAIN_TYPES, Prese
 
 GENERIC_ISSUER: Final = Preset(
     name="generic",
-    title="another issuer of JWTs",
     source="https://www.rfc-editor.org/rfc/rfc9068",
     token_types=(*PLAIN_TYPES, *ACCESS_TOKEN_TYPES),
 )

@@ -13,7 +13,6 @@ from authz.identity.profile import TokenProfile
 
 GITHUB_ACTIONS: Final = Preset(
     name="github_actions",
-    title="GitHub Actions",
     source="https://docs.github.com/actions/reference/security/oidc",
     parameters=(
         Parameter(

@@ -12,7 +12,6 @@ from authz.identity.profile import TokenProfile
 
 GOOGLE: Final = Preset(
     name="google",
-    title="Google",
     source="https://developers.google.com/identity/openid-connect/reference",
     parameters=(
         Parameter(

@@ -9,7 +9,6 @@ from authz.identity.profile import TokenProfile
 
 KEYCLOAK: Final = Preset(
     name="keycloak",
-    title="Keycloak",
     source="https://www.keycloak.org/docs/latest/server_admin/",
     parameters=(
         Parameter(

@@ -8,7 +8,6 @@ from authz.identity.profile import SubjectForm, TokenProfile
 
 KUBERNETES: Final = Preset(
     name="kubernetes",
-    title="Kubernetes service accounts",
     source="https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/",
     algorithms=("RS256", "ES256", "ES384", "ES512"),
     token_types=("", "jwt"),

@@ -12,7 +12,6 @@ from authz.identity.profile import ID_TOKEN_CLAIMS, MUTABLE_CLAIMS, TokenProfile
 
 OKTA: Final = Preset(
     name="okta",
-    title="Okta",
     source="https://developer.okta.com/docs/api/openapi/okta-oauth/guides/overview/",
     parameters=(
         Parameter(

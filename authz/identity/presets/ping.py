@@ -11,7 +11,6 @@ from authz.identity.profile import ID_TOKEN_CLAIMS, TokenProfile
 
 PING: Final = Preset(
     name="ping",
-    title="PingOne and PingFederate",
     source="https://developer.pingidentity.com/pingone-api/foundations/authentication-concepts"
     "/access-tokens-and-id-tokens/token-claims.html",
     parameters=(

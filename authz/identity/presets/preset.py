@@ -38,7 +38,6 @@ class Preset:
     """
 
     name: str
-    title: str
     source: str
     parameters: tuple[Parameter, ...] = ()
     issuer: str | None = None

@@ -12,7 +12,6 @@ from authz.identity.spiffe import TRUST_DOMAIN_PATTERN
 
 SPIFFE_JWT_SVID: Final = Preset(
     name="spiffe_jwt_svid",
-    title="SPIFFE JWT-SVIDs",
     source="https://github.com/spiffe/spiffe/blob/main/standards/JWT-SVID.md",
     parameters=(
         Parameter(

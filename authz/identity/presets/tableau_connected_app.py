@@ -12,7 +12,6 @@ from authz.identity.profile import TokenProfile
 
 TABLEAU_CONNECTED_APP: Final = Preset(
     name="tableau_connected_app",
-    title="Tableau connected app (direct trust)",
     source="https://help.tableau.com/current/server/en-us/connected_apps_direct.htm",
     parameters=(
         Parameter(

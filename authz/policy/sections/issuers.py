@@ -55,7 +55,6 @@ def build_issuer(context: Context, name: str, part: IssuerPart) -> Issuer | None
         max_groups=part.max_groups,
         profile=profile,
         introspection=introspection,
-        places=preset.places,
     )
 
 
