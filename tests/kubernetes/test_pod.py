@@ -36,7 +36,7 @@ from tests.envoy_process import (
 )
 from tests.kubernetes.local_pod import LocalPod, in_background, mount_like_kubelet, with_keys
 from tests.kubernetes.manifests import of_kind
-from tests.pki import Authority, uri
+from tests.pki import Authority, Leaf, uri
 from tests.tokens import SigningKey, claims, ec_key, jwks, mint
 
 OVERLAY = "staging"
@@ -82,12 +82,13 @@ class System:
     warehouse: Warehouse
     limits: LimitService
     key: SigningKey
+    servers: Authority
     clients: Authority
     policy: dict[str, str]
 
     @property
     def context(self) -> ssl.SSLContext:
-        return client_context(self.pod.volume("tls") / "ca.pem")
+        return client_context(self.pod.directory / "ca.pem")
 
     def token(self, subject: str = "ann", *groups: str, **changes: Any) -> str:
         """A token of the issuer that the overlay names."""
@@ -157,22 +158,24 @@ class _system:  # noqa: N801 - a context manager, read as a function
         pod = LocalPod(OVERLAY, "scopegate", directory, counterparts)
         key = ec_key("pod")
         (directory / "jwks.json").write_bytes(jwks(key))
-        tls = pod.volume("tls")
-        leaf = server_leaf(servers)
-        (tls / "tls.crt").write_text(leaf.pem)
-        (tls / "tls.key").write_bytes(leaf.key_pem)
-        (tls / "ca.pem").write_bytes(servers.pem)
+        (directory / "ca.pem").write_bytes(servers.pem)
+        mount_like_kubelet(pod.volume("tls"), _secret(server_leaf(servers)))
         (pod.volume("trust") / "clients-ca.pem").write_bytes(clients.pem)
         (pod.volume("trust") / "upstream-ca.pem").write_bytes(upstreams.pem)
         (pod.volume("keys") / "warehouse.key").write_text(KEY)
         policy = pod.configmaps("policy")
         policy["environment.yaml"] = with_keys(policy["environment.yaml"], directory / "jwks.json")
         mount_like_kubelet(pod.volume("policy"), policy)
-        return System(pod, warehouse, limits, key, clients, policy)
+        return System(pod, warehouse, limits, key, servers, clients, policy)
 
     def __exit__(self, *error: object) -> None:
         self._warehouse.__exit__(*error)
         self._directory.__exit__(*error)
+
+
+def _secret(leaf: Leaf) -> dict[str, str]:
+    """As cert-manager writes one."""
+    return {"tls.crt": leaf.pem, "tls.key": leaf.key_pem.decode()}
 
 
 def test_nobody_gets_anything_without_a_credential(made: System) -> None:
@@ -196,7 +199,7 @@ def test_a_machine_gets_all_rows_by_its_certificate(made: System) -> None:
     """The SPIFFE ID that cert-manager's Certificate asks for is the one that the policy names."""
     (spiffe,) = of_kind(OVERLAY, "Certificate")["tableau-extract"]["spec"]["uris"]
     certificate = write_leaf(made.pod.directory, "extract", client_leaf(made.clients, uri(spiffe)))
-    context = client_context(made.pod.volume("tls") / "ca.pem", certificate=certificate)
+    context = client_context(made.pod.directory / "ca.pem", certificate=certificate)
     assert made.regions("/api/sales?machine", context=context) is None
 
 
@@ -228,6 +231,25 @@ def test_operators_read_and_do_nothing_else(made: System) -> None:
         assert made.pod.get(9901, path, "POST")[0] == 404
     assert made.pod.get(9901, "/readyz", "POST")[0] == 404
     assert made.pod.get(9901, "/readyz")[0] == 200
+
+
+def test_envoy_follows_a_renewed_certificate(made: System) -> None:
+    """In force for new connections as soon as kubelet has swapped the link; no process is another one."""
+    before = {name: process.pid for name, process in made.pod.processes.items()}
+    renewed = server_leaf(made.servers)
+    assert _presented(made) != renewed.pem
+    mount_like_kubelet(made.pod.volume("tls"), _secret(renewed))
+    wait_until(lambda: _presented(made) == renewed.pem, "the renewed certificate is presented")
+    assert made.ask("/api/sales?renewed", made.token()).status == 200
+    assert {name: process.pid for name, process in made.pod.processes.items()} == before
+
+
+def _presented(made: System) -> str:
+    plain = socket.create_connection(("127.0.0.1", made.pod.port("8443")), timeout=20)
+    with made.context.wrap_socket(plain, server_hostname="localhost") as connection:
+        certificate = connection.getpeercert(binary_form=True)
+    assert certificate is not None
+    return ssl.DER_cert_to_PEM_cert(certificate)
 
 
 def test_rules_reload_when_kubelet_swaps_the_link(made: System) -> None:
@@ -347,7 +369,8 @@ def test_the_end_of_the_pod_loses_no_answer() -> None:
 
         assert [client.failures for client in clients] == [[]] * len(clients)
         assert [(reply.status, reply.body) for reply in long_answers] == [(200, b"rows")]
-        assert list(statuses) == ["drain", "envoy", "worker-2", "worker-1"]
+        ends = list(statuses)
+        assert (set(ends[:2]), ends[2:]) == ({"drain", "envoy"}, ["worker-2", "worker-1"])
         assert set(statuses.values()) == {0}
         assert all(" 5" not in line for line in _outcomes(pod))
 

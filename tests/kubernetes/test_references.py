@@ -174,8 +174,8 @@ def test_every_path_in_a_command_is_mounted_and_every_port_declared(overlay: str
     by_name = {container.name: container for container in containers(overlay)}
     for container in containers(overlay):
         mounts = _mounts(container)
-        if container.pod == "scopegate" and container.name == "render":
-            # It writes down paths that Envoy will read.
+        if container.pod == "scopegate" and container.name in {"render", "secrets"}:
+            # They write down paths that Envoy will read.
             mounts = mounts | _mounts(by_name["envoy"])
         for path in _paths(container):
             assert any(path == mount or path.startswith(f"{mount}/") for mount in mounts), (

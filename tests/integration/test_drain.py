@@ -1,0 +1,38 @@
+"""`scopegate drain` as a process: what it does without an Envoy that it could ask. With one: tests/kubernetes/test_pod.py."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.envoy_process import end_process, wait_until
+
+SCOPEGATE = str(Path(sys.executable).with_name("scopegate"))
+
+
+def test_an_admin_interface_over_tcp_is_refused(tmp_path: Path) -> None:
+    """There Envoy takes no such order, and the pod would wait in vain."""
+    command = [SCOPEGATE, "drain", "--admin=127.0.0.1:9901", f"--drained={tmp_path / 'drained'}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    assert done.returncode == 2
+    assert "got `127.0.0.1:9901`, expected `unix:/path`" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_envoy_that_cannot_be_asked_is_not_waited_for(tmp_path: Path, number: signal.Signals) -> None:
+    """A file of an earlier life is gone at once; at the signal it is made anew, because nobody may wait for nothing."""
+    drained = tmp_path / "drained"
+    drained.touch()
+    command = [SCOPEGATE, "drain", f"--admin=unix:{tmp_path}/admin.sock", f"--drained={drained}"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_until(lambda: not drained.exists(), "the old file is gone")
+            process.send_signal(number)
+            _, said = process.communicate(timeout=20)
+        finally:
+            end_process(process)  # type: ignore[arg-type]  # it only waits and signals
+    assert process.returncode == 2
+    assert "No such file" in said
+    assert drained.exists()
