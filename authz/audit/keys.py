@@ -65,8 +65,9 @@ def verifier_of(key: Ed25519PublicKey) -> Verifier:
 
 def load_signer(path: Path) -> Signer:
     """The private key in a PEM file (PKCS #8) that not everybody may read. Raises `KeyFileError`."""
+    data = _read(path, private=True)
     try:
-        key = load_pem_private_key(_read(path, private=True), None)
+        key = load_pem_private_key(data, None)
     except (ValueError, TypeError):
         raise KeyFileError(f"{path}: no private key in PEM form without a password") from None
     if not isinstance(key, Ed25519PrivateKey):
@@ -76,8 +77,9 @@ def load_signer(path: Path) -> Signer:
 
 def load_verifier(path: Path) -> Verifier:
     """The public key in a PEM file. Raises `KeyFileError`."""
+    data = _read(path, private=False)
     try:
-        key = load_pem_public_key(_read(path, private=False))
+        key = load_pem_public_key(data)
     except ValueError:
         raise KeyFileError(f"{path}: no public key in PEM form") from None
     if not isinstance(key, Ed25519PublicKey):

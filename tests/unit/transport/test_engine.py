@@ -1,14 +1,16 @@
 """The engine: every question gets an answer, every doubt is a denial, nothing is decided unseen."""
 
+import asyncio
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
 from authz.check import Outcome, Phase
-from authz.errors import Reason
+from authz.errors import Denied, Reason
 from authz.policy.decision import Allow
 from authz.request import AccessRequest
 from authz.transport.answers import AnswerWriter
@@ -138,3 +140,41 @@ def test_one_check_of_many_has_its_phases_timed() -> None:
     for _ in range(2 * TIMED_ONE_IN):
         engine.decide(question().SerializeToString())
     assert [list(phases) for phases in notes.phases] == [[Phase.READ, Phase.ANSWER, Phase.RECORD]] * 2
+
+
+class Holding(Notes):
+    """An observer whose notes are kept when `future` says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def decided(self, *arguments: Any, **named: Any) -> "asyncio.Future[None]":  # type: ignore[override]
+        super().decided(*arguments, **named)
+        return self.future
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (None, "not_ready"),
+        (Denied(Reason.AUDIT_UNAVAILABLE, "no room"), "not_ready"),
+        (RuntimeError("defect"), "internal_error"),
+    ],
+)
+async def test_an_answer_waits_for_its_note(failure: Exception | None, reason: str) -> None:
+    """A denial stays what it is even if the note of it is lost; a defect is never an allow."""
+    notes = Holding()
+    answer = asyncio.ensure_future(_engine(notes).settle(question().SerializeToString()))
+    await asyncio.sleep(0)
+    assert not answer.done()
+    if failure is None:
+        notes.future.set_result(None)
+    else:
+        notes.future.set_exception(failure)
+    assert _answer(await answer)[2] == reason
+
+
+async def test_whoever_cannot_wait_gets_the_denial_at_once() -> None:
+    """`decide` has no way to wait; an allow would be refused instead."""
+    assert _answer(_engine(Holding()).decide(question().SerializeToString()))[2] == "not_ready"
