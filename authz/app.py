@@ -9,7 +9,7 @@ import signal
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -79,6 +79,11 @@ def _audit_sink(settings: Settings, metrics: Metrics) -> AuditSink:
     return trail
 
 
+def _note_defect(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody awaited has failed. asyncio's own words for it would quote the exception."""
+    _log.error("defect", exc_info=context.get("exception"))
+
+
 class Server:
     """One server process: its ports, its signals and its end."""
 
@@ -97,6 +102,7 @@ class Server:
         stops: asyncio.Queue[signal.Signals] = asyncio.Queue()
         hangup = asyncio.Event()
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_note_defect)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stops.put_nowait, number)
         loop.add_signal_handler(signal.SIGHUP, hangup.set)

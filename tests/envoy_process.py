@@ -208,8 +208,14 @@ def validate_configuration(path: Path) -> subprocess.CompletedProcess[str]:
 class ScopegateProcess:
     """`scopegate serve` as a process of its own."""
 
-    def __init__(self, arguments: Sequence[str], directory: Path, name: str = "scopegate") -> None:
-        self._arguments = [str(Path(sys.executable).with_name("scopegate")), *arguments]
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        directory: Path,
+        name: str = "scopegate",
+        program: Sequence[str] | None = None,
+    ) -> None:
+        self._arguments = [*(program or [str(Path(sys.executable).with_name("scopegate"))]), *arguments]
         self._log = directory / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -5,7 +5,7 @@ import re
 import sys
 import traceback
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final, TextIO
 
 import structlog
@@ -24,7 +24,10 @@ LOGGER: Final = "scopegate"
 
 # A signed token in compact form (RFC 7515 section 3.1), wherever a library may have put one into its message.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}={0,2}|(?i:bearer)\s+\S+")
+_DETAIL: Final = re.compile(r"[\n<({\[]|\\n")
 _WITHHELD: Final = "[token withheld]"
+_MOST_CHARACTERS: Final = 4_096
+"""Of one value. Somebody who sends much must not fill the log with it."""
 
 
 def configure_logging(form: LogFormat, level: str, stream: TextIO | None = None) -> None:
@@ -54,6 +57,7 @@ def configure_logging(form: LogFormat, level: str, stream: TextIO | None = None)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[
+                without_library_detail,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 without_exception_text,
                 renderer,
@@ -77,16 +81,35 @@ def make_printable(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _printable(value: object) -> object:
-    if isinstance(value, str):
-        text = _TOKEN.sub(_WITHHELD, str(value))
+    if isinstance(value, str | PurePath):
+        text = _TOKEN.sub(_WITHHELD, _shortened(str(value)))
         if text.isprintable():
             return text
         return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    if isinstance(value, list | tuple):
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, list | tuple | set | frozenset):
         return [_printable(item) for item in value]
     if isinstance(value, dict):
         return {_printable(key): _printable(item) for key, item in value.items()}
-    return value
+    # What a renderer would make of it may quote anything: an exception its cause, bytes a request.
+    return f"[{type(value).__name__}]"
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    return f"{text[:_MOST_CHARACTERS]}[{len(text) - _MOST_CHARACTERS} more characters]"
+
+
+def without_library_detail(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Of a library's line about an exception, keep what it says of itself.
+
+    asyncio's own has the task's or the callback's representation in it, and with that the exception's text.
+    """
+    if not event.get("_from_structlog") and event.get("exc_info"):
+        event["event"] = _DETAIL.split(str(event["event"]), maxsplit=1)[0].rstrip()
+    return event
 
 
 def without_exception_text(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -132,10 +132,13 @@ class WholeSystem:
 
 
 @contextlib.contextmanager
-def whole_system(*, http: str | None = None, options: Sequence[str] = ()) -> Iterator[WholeSystem]:
+def whole_system(
+    *, http: str | None = None, options: Sequence[str] = (), program: Sequence[str] | None = None
+) -> Iterator[WholeSystem]:
     """Everything started and healthy, and ended again.
 
-    With `http`, Envoy has its port for operators there; `options` are further ones of `scopegate serve`.
+    With `http`, Envoy has its port for operators there; `options` are further ones of `scopegate serve`,
+    and `program` runs in place of `scopegate`.
     """
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(short_directory())
@@ -156,7 +159,7 @@ def whole_system(*, http: str | None = None, options: Sequence[str] = ()) -> Ite
             )
         )
         workers = tuple(
-            stack.enter_context(_worker(policy, path, directory, number, options))
+            stack.enter_context(_worker(policy, path, directory, number, options=options, program=program))
             for number, path in enumerate(sockets)
         )
         loaded = load_policy(policy)
@@ -182,7 +185,13 @@ def _write_files(directory: Path) -> Authority:
 
 
 def _worker(
-    policy: Path, path: Path, directory: Path, number: int, options: Sequence[str]
+    policy: Path,
+    path: Path,
+    directory: Path,
+    number: int,
+    *,
+    options: Sequence[str],
+    program: Sequence[str] | None,
 ) -> ScopegateProcess:
     return ScopegateProcess(
         [
@@ -196,4 +205,5 @@ def _worker(
         ],
         directory,
         f"worker-{number}",
+        program,
     )

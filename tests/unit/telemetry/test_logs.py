@@ -95,3 +95,39 @@ def test_the_level_is_ours_and_libraries_only_warn(level: str, events: list[str]
     logging.getLogger("watchfiles").info("noise")
     logging.getLogger("aiohttp").warning("lib")
     assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == events
+
+
+@pytest.mark.parametrize("form", LogFormat)
+@pytest.mark.parametrize("value", [ValueError("canary"), b"canary", object(), {"k": {ValueError("canary")}}])
+def test_what_is_no_text_shows_its_type_only(form: LogFormat, value: object) -> None:
+    """A renderer would call its `repr`, which may quote anything."""
+    out = _lines(form)
+    structlog.get_logger("scopegate").info("odd", value=value)
+    assert "canary" not in out.getvalue()
+    assert "0x" not in out.getvalue()
+
+
+def test_a_long_value_is_cut() -> None:
+    """Somebody who sends much must not fill the log with it; how much it was is said."""
+    out = _lines(LogFormat.JSON)
+    structlog.get_logger("scopegate").info("long", value="a" * 5_000)
+    assert json.loads(out.getvalue())["value"] == "a" * 4_096 + "[904 more characters]"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Task exception was never retrieved\nfuture: <Task finished exception=ValueError('canary')>",
+        "Exception in callback <function f at 0x7f>('canary')",
+        "Unexpected [canary] raised",
+    ],
+)
+def test_a_librarys_words_about_an_exception_are_cut_short(message: str) -> None:
+    """asyncio quotes the exception in the message itself."""
+    out = _lines(LogFormat.JSON)
+    logging.getLogger("asyncio").error(message, exc_info=ValueError("canary"))
+    line = json.loads(out.getvalue())
+    assert "canary" not in out.getvalue()
+    assert line["error"] == "ValueError"
+    assert message.startswith(line["event"])
+    assert line["event"]

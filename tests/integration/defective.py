@@ -1,0 +1,51 @@
+"""`scopegate serve` with a defect: whoever asks for /ledger/defect has its audit sink fail, with all that it knows."""
+
+import asyncio
+import sys
+
+from authz.app import _audit_sink, _loop_factory, _serve
+from authz.audit.record import Noted
+from authz.audit.sink import AuditSink
+from authz.cli.serve import serve, settings_of
+from authz.telemetry.logs import configure_logging
+from authz.telemetry.metrics import Metrics
+
+DEFECT = "/ledger/defect"
+
+
+class Defective:
+    """A sink whose exception quotes the principal, with every claim."""
+
+    def __init__(self, kept: AuditSink) -> None:
+        self._kept = kept
+
+    def offer(self, noted: Noted) -> "asyncio.Future[bool] | None":
+        if noted.path == DEFECT and noted.principal is not None:
+            # Nobody awaits it: asyncio speaks up when it is collected.
+            forgotten = asyncio.get_running_loop().create_future()
+            forgotten.set_exception(ValueError(f"forgotten: {noted.principal!r}"))
+            del forgotten
+            raise ValueError(f"cannot keep {noted!r}")
+        return self._kept.offer(noted)
+
+    def reopen(self) -> None:
+        self._kept.reopen()
+
+    def close(self) -> None:
+        self._kept.close()
+
+
+def main(arguments: list[str]) -> int:
+    settings = settings_of(serve.make_context("serve", arguments).params)
+    configure_logging(settings.log_format, settings.log_level)
+    metrics = Metrics()
+    audit = Defective(_audit_sink(settings, metrics))
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(settings, metrics, audit))
+    finally:
+        audit.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[2:]))
