@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test test-monitoring monitoring test-kubernetes kubernetes test-keycloak fuzz format lock protos bench clean
+.PHONY: help demo check test test-monitoring monitoring test-kubernetes kubernetes test-keycloak fuzz mutants format lock protos bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -56,6 +56,9 @@ test-kubernetes: $(VENV)/dev.stamp ## the committed manifests are what kustomize
 kubernetes: $(VENV)/dev.stamp ## write the manifests of tests/golden/kubernetes anew
 	@$(HAS_KUSTOMIZE)
 	$(BIN)/python -m tests.kubernetes.manifests
+
+mutants: $(VENV)/dev.stamp ## take each defence away, in a copy, and see its tests fail
+	@$(BIN)/python -m tests.threats.mutants
 
 # Seconds for each target.
 FUZZ_SECONDS ?= 20

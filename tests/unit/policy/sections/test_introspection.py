@@ -1,5 +1,7 @@
 """What a policy may say about opaque tokens."""
 
+from pathlib import Path
+
 import pytest
 
 from authz.identity.introspectionrules import Introspection
@@ -90,3 +92,20 @@ def test_what_is_said_is_what_is_asked() -> None:
     assert made is not None
     assert (made.key_file, made.key_id, made.cache_seconds, made.timeout_seconds) == ("k.pem", "a", 60.0, 1.0)
     assert parse().issuers["other"].introspection is None
+
+
+def test_the_example_of_the_documentation_is_a_good_policy() -> None:
+    """As it stands, and with the key in place of the secret."""
+    text = (Path(__file__).parents[4] / "docs" / "identity.md").read_text(encoding="utf-8")
+    example = text.partition("```yml\n")[2].partition("```")[0]
+    rest = "\n".join(line for line in POLICY.splitlines() if not line.startswith("EDGE"))
+    rest = rest[rest.index("dimensions:") :].replace("WAREHOUSE", "").replace("okta", "corp")
+    for introspection in (
+        example,
+        example.replace(
+            "client_secret_file: secrets/introspection",
+            'private_key_jwt: {key_file: tls/introspection.key, kid: "1"}',
+        ),
+    ):
+        policy = parse_policy([SourceText("p.yaml", f"version: 1\n{introspection}{rest}\n")])
+        assert policy.issuers["corp"].introspection is not None
