@@ -7,9 +7,10 @@ lines whose fate is known. One process writes to a file: a lock sees to that.
 import fcntl
 import gzip
 import os
+import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,6 +59,7 @@ class FileStore:
         self._descriptor = self._opened()
         if not self._path.is_file():  # a device or a pipe: reading could wait for ever
             return None
+        self._tidy()
         with self._path.open("rb") as file:
             tail = tail_of(file)
             self._torn = b"" if tail is None else tail.torn
@@ -150,13 +152,26 @@ class FileStore:
 
     def _tail_of_last_rotated(self) -> Tail | None:
         """Of our own rotation the newest, or what logrotate makes of the name."""
-        mine = sorted(self._path.parent.glob(f"{self._path.stem}-[0-9]*T[0-9]*Z-*{self._path.suffix}*"))
+        mine = sorted(self._rotated())
         theirs = [self._path.with_name(f"{self._path.name}.1")]
         for candidate in [*reversed([path for path in mine if path.suffix != ".part"]), *theirs]:
             with suppress(OSError, EOFError):
                 if (tail := tail_of_file(candidate)) is not None:
                     return tail
         return None
+
+    def _rotated(self) -> Iterator[Path]:
+        # Exactly: `audit-1.jsonl` beside `audit.jsonl` is another worker's.
+        name = re.compile(
+            rf"{re.escape(self._path.stem)}-\d{{8}}T\d{{6}}Z-[0-9a-f]{{16}}-\d+{re.escape(self._path.suffix)}(\.gz)?(\.part)?"
+        )
+        return (path for path in self._path.parent.iterdir() if name.fullmatch(path.name))
+
+    def _tidy(self) -> None:
+        """What a crash has left of a compression: a part, or the plain file beside the whole compressed one."""
+        for path in list(self._rotated()):
+            if path.suffix == ".part" or path.with_name(f"{path.name}.gz").exists():
+                path.unlink(missing_ok=True)
 
     def _compress_aside(self, path: Path) -> None:
         if self._compressing is not None:

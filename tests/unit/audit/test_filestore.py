@@ -1,5 +1,6 @@
 """A trail's file: whole lines or nothing, rotated, compressed, found again."""
 
+import gzip
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from authz.audit.filestore import FileStore
 from authz.audit.options import Rotation
+from authz.audit.query import TrailDatabase
 from authz.audit.reading import find_files
 from authz.audit.verify import verify
 from tests.audit_trails import VERIFIER, decisions_of, kinds_of, lines_of, noted, open_trail, write_trail
@@ -149,3 +151,34 @@ def test_a_store_that_is_closed_is_broken(tmp_path: Path) -> None:
     assert not store.is_broken
     store.close()
     assert store.is_broken
+
+
+def test_what_a_crash_left_of_a_compression_is_tidied_up(tmp_path: Path) -> None:
+    """Or every line of that file would stand twice; another worker's files are not touched."""
+    path = tmp_path / "audit.jsonl"
+    trail = open_trail(path, rotation=Rotation(max_bytes=1, compress=True))
+    trail.offer(noted(0))
+    trail.close()
+    packed = next(tmp_path.glob("audit-*.jsonl.gz"))
+    packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
+    packed.with_name(f"{packed.name}.part").write_bytes(b"half")
+    other = tmp_path / f"audit-1-20261101T000000Z-{'0' * 16}-1.jsonl.gz.part"
+    other.touch()
+    assert any("sequence_broken" in text for text in _report(tmp_path))
+    write_trail(path, 1)
+    assert _report(tmp_path) == []
+    assert other.exists()
+
+
+def test_compressed_files_can_be_asked(tmp_path: Path) -> None:
+    """Together with plain ones."""
+    trail = open_trail(tmp_path / "audit.jsonl", rotation=Rotation(max_bytes=1_000, compress=True))
+    for number in range(20):
+        trail.offer(noted(number))
+        while trail.queued:
+            pass
+    trail.close()
+    files = [file.path for file in find_files([tmp_path])]
+    assert any(path.suffix == ".gz" for path in files)
+    answer = TrailDatabase(files).ask_sql("SELECT count(*) FROM decisions", lambda _: None)
+    assert list(answer.rows) == [(20,)]
