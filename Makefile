@@ -34,7 +34,7 @@ check: $(VENV)/dev.stamp ## format, lint, types, architecture, unit tests: under
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2 tests/unit tests/cases tests/golden
+	$(BIN)/pytest -q -n 2 tests/unit tests/cases tests/golden tests/threats tests/fuzz
 
 test: $(VENV)/dev.stamp ## everything, the real Envoy included: under five minutes
 	$(BIN)/pytest -n 2 --dist loadfile

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from authz.identity.issuer import Issuer
+from authz.keysources.clientproof import load_proof
 from authz.keysources.files import SourceFileError, load_key_set, load_revocations, load_trust_bundle
 from authz.policy.lint import lint
 from authz.policy.parse import parse_policy
@@ -70,9 +72,10 @@ def _files(policy: PolicySet, now: float) -> Iterator[Problem]:
                 keys = load_key_set(issuer)
             except SourceFileError as error:
                 yield _problem("file", place, Severity.ERROR, str(error), key)
-                continue
-            for left_out in keys.problems:
-                yield _problem("key_left_out", place, Severity.WARNING, left_out, key)
+            else:
+                for left_out in keys.problems:
+                    yield _problem("key_left_out", place, Severity.WARNING, left_out, key)
+        yield from _client_proof(policy, issuer)
     for trust in policy.trusts.values():
         place = policy.places[f"client_certificates.{trust.name}"]
         try:
@@ -84,6 +87,16 @@ def _files(policy: PolicySet, now: float) -> Iterator[Problem]:
             yield _problem("bundle", place, Severity.WARNING, text)
     if policy.revocations is not None:
         yield from _revocations(policy, policy.revocations)
+
+
+def _client_proof(policy: PolicySet, issuer: Issuer) -> Iterator[Problem]:
+    if issuer.introspection is None:
+        return
+    try:
+        load_proof(issuer.introspection)
+    except SourceFileError as error:
+        place = policy.places[f"issuers.{issuer.name}"]
+        yield _problem("file", place, Severity.ERROR, str(error), ".introspection")
 
 
 def _revocations(policy: PolicySet, file: str) -> Iterator[Problem]:

@@ -63,6 +63,14 @@ def _parse_key(place: str, data: bytes) -> tuple[_PrivateKey, str]:
     )
 
 
+def load_proof(rules: Introspection) -> None:
+    """Look whether the file with the secret or the key can be used. Raises `SourceFileError`."""
+    if rules.secret_file is not None:
+        load_client_secret(rules.secret_file)
+    if rules.key_file is not None:
+        load_client_key(rules.key_file)
+
+
 class ClientProof:
     """Makes headers and form fields that prove the client. Reads files: call it in a thread."""
 

@@ -246,3 +246,28 @@ def test_what_a_header_cannot_say_is_a_warning(place: Path) -> None:
 def test_the_command_has_the_name_that_the_group_knows() -> None:
     """`scopegate check`."""
     assert check.name == "check"
+
+
+def test_the_file_that_proves_who_asks_about_tokens_is_looked_at(tmp_path: Path) -> None:
+    """A missing client secret is no surprise at the first opaque token."""
+    policy = tmp_path / "p.yaml"
+    policy.write_text(
+        """\
+version: 1
+issuers:
+  okta:
+    issuer: https://issuer.example
+    audiences: [api://warehouse]
+    introspection: {url: https://issuer.example/introspect, client_id: us, client_secret_file: secret}
+dimensions: {region: {type: string}}
+warehouses: {sales: {routes: [{prefix: /}], upstream: "http://w:80", columns: {region: region}}}
+grants: [{id: all, to: {subjects: [a]}, on: all, scope: {region: [EU]}}]
+"""
+    )
+    result = CliRunner().invoke(main, ["check", str(policy)])
+    assert result.exit_code == 1
+    assert "issuers.okta.introspection: " in result.output
+    assert "secret: does not exist" in result.output
+    (tmp_path / "secret").write_text("s3cret")
+    (tmp_path / "secret").chmod(0o600)
+    assert CliRunner().invoke(main, ["check", str(policy)]).exit_code == 0

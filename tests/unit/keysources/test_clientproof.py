@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from authz.identity.introspectionrules import Introspection
-from authz.keysources.clientproof import ClientProof, load_client_key, load_client_secret
+from authz.keysources.clientproof import ClientProof, load_client_key, load_client_secret, load_proof
 from authz.keysources.files import SourceFileError
 from tests.tokens import SigningKey, ec_key, ed25519_key, rsa_key
 
@@ -61,6 +61,15 @@ def test_a_secret_is_form_encoded_before_it_is_basic(tmp_path: Path) -> None:
     headers, fields = ClientProof(rules(secret_file=place), ISSUER).make()
     assert base64.b64decode(headers["authorization"].removeprefix("Basic ")) == b"scope%3Agate:p%3As+%2B%25"
     assert fields == {}
+
+
+def test_a_file_can_be_looked_at_beforehand(tmp_path: Path) -> None:
+    """`scopegate check` does, so that a missing secret is no surprise at the first opaque token."""
+    for name in ("secret_file", "key_file"):
+        with pytest.raises(SourceFileError, match="does not exist"):
+            load_proof(rules(**{name: str(tmp_path / "none")}))
+    load_proof(rules(secret_file=private_file(tmp_path / "secret", b"s")))
+    load_proof(rules(key_file=private_file(tmp_path / "key.pem", pem(ec_key().private))))
 
 
 def test_a_replaced_secret_is_in_force_at_once(tmp_path: Path) -> None:
