@@ -14,6 +14,7 @@ from authz.identity.issuer import Issuer
 from authz.identity.principal import Claims
 from authz.identity.profile import TokenProfile
 from authz.identity.profilechecks import check_kind, check_profile, check_subject_form
+from authz.identity.sharing import share
 
 MAX_SUBJECT_CHARACTERS = 512
 MAX_GROUP_CHARACTERS = 1_024
@@ -56,10 +57,11 @@ def verify_claims(claims: Mapping[str, object], issuer: Issuer, now: float) -> V
     for name in sorted(issuer.required_claims):
         if find_claim(claims, name) in (_MISSING, None):
             raise _invalid(f"the required claim `{name}` is missing")
+    kept = share(claims)
     return VerifiedClaims(
         subject=_subject(claims, issuer),
-        groups=_groups(claims, issuer),
-        claims=Claims(MappingProxyType(dict(claims))),
+        groups=_groups(kept, issuer),
+        claims=Claims(MappingProxyType(kept)),
         token_id=_token_id(claims, issuer.profile),
         not_before=not_before,
         expires_at=expires_at,
