@@ -48,14 +48,15 @@ def main() -> int:
 
 def _passing_without(copy: Path, defence: Defence) -> list[str]:
     """Those of the named tests that pass although the defence is gone."""
+    before = {change.file: (copy / change.file).read_text(encoding="utf-8") for change in defence.changes}
     for change in defence.changes:
         target = copy / change.file
         target.write_text(change.applied(target.read_text(encoding="utf-8")), encoding="utf-8")
     try:
         return [test for test in defence.fails if _pass(copy, test)]
     finally:
-        for change in defence.changes:
-            shutil.copy(ROOT / change.file, copy / change.file)
+        for file, text in before.items():
+            (copy / file).write_text(text, encoding="utf-8")
 
 
 def _pass(copy: Path, *tests: str) -> bool:
