@@ -154,6 +154,11 @@ SCOPEGATE: Final = Board(
                 ],
             ),
             Panel(
+                title="revocations in force",
+                note="Entries of the file of revocations; 0 without one.",
+                queries=[("max by (instance) (scopegate_revocations)", "{{instance}}")],
+            ),
+            Panel(
                 title="questions about opaque tokens",
                 unit="reqps",
                 queries=[
