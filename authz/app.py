@@ -92,7 +92,7 @@ class Server:
         self._metrics = metrics
         self._audit = audit
         self._draining = False
-        self._in_force = InForce(settings.policy, metrics=metrics, audit=audit)
+        self._in_force = InForce(settings.policy, metrics=metrics, audit=audit, remembered=settings.remember)
         self._grpc = GrpcServer(self._in_force.engine.settle)
         self._admin = AdminServer(metrics=metrics.text, readiness=self._readiness)
         metrics.watch_in_flight(lambda: self._grpc.in_flight)

@@ -14,15 +14,13 @@ from authz.identity.authenticator import Authenticator
 from authz.identity.credentials import read_credentials
 from authz.identity.principal import Principal
 from authz.identity.revocations import Revocations
-from authz.memory import Memory
+from authz.memory import DEFAULT_REMEMBERED, Memory
 from authz.policy.decision import Allow, Decision, Deny
 from authz.policy.evaluate import evaluate
 from authz.policy.policyset import PolicySet, Warehouse
 from authz.rendering.render import render, render_request
 from authz.rendering.rewrites import Rewrites
 from authz.request import AccessRequest
-
-MAX_REMEMBERED_DECISIONS = 20_000
 
 
 class Phase(StrEnum):
@@ -45,7 +43,7 @@ class Remembered:
 
 
 def _memory() -> Memory[tuple[Principal, str], Remembered]:
-    return Memory(MAX_REMEMBERED_DECISIONS)
+    return Memory(DEFAULT_REMEMBERED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -28,6 +28,7 @@ from authz.identity.usedtokens import UsedTokens
 from authz.keysources.introspector import Introspected, Introspectors
 from authz.keysources.keysources import KeySources, Prepared
 from authz.keysources.source import SourceKind, SourceStatus
+from authz.memory import DEFAULT_REMEMBERED, Memory
 from authz.policy.policyset import PolicySet
 from authz.policy.problems import PolicyError
 from authz.recording import Recording
@@ -52,9 +53,12 @@ class InForce:
     cannot be reached has its tokens answered with 503, but must not take the worker away from all others.
     """
 
-    def __init__(self, place: Path, *, metrics: Metrics, audit: AuditSink) -> None:
+    def __init__(
+        self, place: Path, *, metrics: Metrics, audit: AuditSink, remembered: int = DEFAULT_REMEMBERED
+    ) -> None:
         self.ready = asyncio.Event()
         self._place = place
+        self._remembered = remembered
         self._metrics = metrics
         self._audit = audit
         self._keys = KeySources(on_change=self._keys_changed, on_attempt=self._keys_attempted)
@@ -217,14 +221,21 @@ class InForce:
                 bundles=bundles,
                 introspected=self._introspectors.tokens,
                 used=self._used_tokens,
+                remembered=self._remembered,
             )
-            snapshot = Snapshot(policy=policy, authenticator=authenticator, revocations=revocations)
+            snapshot = Snapshot(
+                policy=policy,
+                authenticator=authenticator,
+                revocations=revocations,
+                remembered=Memory(self._remembered),
+            )
         answers = AnswerWriter(
             policy_version="" if policy is None else policy.version,
             public_url=None if policy is None else policy.edge.public_url,
             basic=()
             if policy is None
             else [each.name for each in policy.warehouses.values() if each.accepts.takes_basic],
+            remembered=self._remembered,
         )
         if snapshot is not None:
             self._metrics.watch_memories(

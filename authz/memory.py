@@ -1,8 +1,12 @@
 """A bounded memory that knows how often it helped."""
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from cachetools import LRUCache
+
+DEFAULT_REMEMBERED: Final = 20_000
+"""How many credentials, decisions and answers are remembered unless somebody says otherwise: 150 MB of tokens with
+ten groups (bench/memory.py)."""
 
 K = TypeVar("K")
 V = TypeVar("V")

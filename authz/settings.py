@@ -25,6 +25,8 @@ class Settings:
     log_format: LogFormat
     log_level: str
     audit: AuditSettings
+    remember: int
+    """How many principals, decisions and answers are kept ready, each."""
     drain_notice_seconds: float
     """How long to go on answering after SIGTERM, so that Envoy's health checks notice first."""
     drain_grace_seconds: float

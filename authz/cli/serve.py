@@ -18,6 +18,7 @@ from authz.audit.options import (
     Rotation,
     TrailSettings,
 )
+from authz.memory import DEFAULT_REMEMBERED
 from authz.settings import ENVIRONMENT_PREFIX, Settings
 from authz.telemetry.logs import LogFormat
 from authz.transport.addresses import Address, TcpAddress, parse_address
@@ -165,6 +166,12 @@ def _audit_settings(options: dict[str, Any]) -> AuditSettings:
 )
 @click.option(
     "--audit-compress/--no-audit-compress", default=False, help="Compress files that were put away (gzip)."
+)
+@click.option(
+    "--remember",
+    default=DEFAULT_REMEMBERED,
+    type=click.IntRange(100, 10_000_000),
+    help="Credentials, with decisions and answers, that are kept ready: about 8 KB each, 16 KB with 100 groups.",
 )
 @click.option(
     "--drain-notice-seconds",

@@ -28,9 +28,8 @@ from authz.identity.principal import Method, Principal
 from authz.identity.tokens import check_accepted, find_issuer, parse_token, verify_token
 from authz.identity.usedtokens import UsedTokens
 from authz.identity.xfcc import sent_along
-from authz.memory import Memory
+from authz.memory import DEFAULT_REMEMBERED, Memory
 
-MAX_REMEMBERED_PRINCIPALS = 20_000
 MAX_REMEMBERED_REFUSALS = 4_096
 
 # Refusals that no passing of time undoes. An unknown key is not among them (a rotation may bring it), nor is
@@ -70,7 +69,8 @@ class Authenticator:
 
     `used` is the memory of tokens that may be used once; give every Authenticator of a process the same one.
     `introspected` holds what issuers with an introspection endpoint have answered, by their configured name; an
-    issuer that is missing there has answered nothing.
+    issuer that is missing there has answered nothing. `remembered` bounds the principals that are kept; refusals
+    have a bound of their own, so that no flood of them pushes a principal out.
     Raises `ValueError` if two issuers have the same `iss`: a token would not say whose rules are meant.
     """
 
@@ -86,7 +86,7 @@ class Authenticator:
         "_used",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything that verification depends on
         self,
         *,
         issuers: Mapping[str, Issuer],
@@ -94,6 +94,7 @@ class Authenticator:
         bundles: Mapping[str, TrustBundle],
         used: UsedTokens | None = None,
         introspected: Mapping[str, IntrospectedTokens] | None = None,
+        remembered: int = DEFAULT_REMEMBERED,
     ) -> None:
         self._issuers_by_iss: dict[str, Issuer] = {}
         for issuer in issuers.values():
@@ -113,7 +114,7 @@ class Authenticator:
             if issuer.introspection is not None
         }
         self._introspected.update(introspected or {})
-        self._known: Memory[_Key, _Known] = Memory(MAX_REMEMBERED_PRINCIPALS)
+        self._known: Memory[_Key, _Known] = Memory(remembered)
         self._refused: Memory[bytes, _Refused] = Memory(MAX_REMEMBERED_REFUSALS)
 
     @property

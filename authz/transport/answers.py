@@ -28,7 +28,7 @@ from authz._pb.google.rpc.status_pb2 import Status as RpcStatus
 from authz.check import Outcome
 from authz.errors import Reason
 from authz.identity.principal import Principal
-from authz.memory import Memory
+from authz.memory import DEFAULT_REMEMBERED, Memory
 from authz.policy.decision import Allow
 from authz.rendering.rewrites import Rewrites
 from authz.transport.challenge import challenge, resource_metadata_url
@@ -38,7 +38,6 @@ DECISION_ID_HEADER: Final = "x-scope-decision-id"
 PROBLEM_TYPE: Final = "urn:scopegate:reason:"
 """RFC 9457 `type`, followed by the reason."""
 
-_MAX_PREPARED: Final = 20_000
 
 # Stands for the decision id in prepared answers: of its length, and unknown to whoever could write it into a claim.
 _PLACEHOLDER: Final = secrets.token_hex(16)
@@ -55,11 +54,18 @@ class AnswerWriter:
 
     __slots__ = ("_basic", "_denials", "_metadata_url", "allows", "policy_version")
 
-    def __init__(self, *, policy_version: str, public_url: str | None, basic: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        policy_version: str,
+        public_url: str | None,
+        basic: Iterable[str] = (),
+        remembered: int = DEFAULT_REMEMBERED,
+    ) -> None:
         self.policy_version = policy_version
         self._basic = frozenset(basic)
         self._metadata_url = None if public_url is None else resource_metadata_url(public_url)
-        self.allows: Memory[Rewrites, Prepared] = Memory(_MAX_PREPARED)
+        self.allows: Memory[Rewrites, Prepared] = Memory(remembered)
         self._denials: dict[tuple[Reason, str | None], Prepared] = {}
 
     def serialize_outcome(self, outcome: Outcome, decision_id: bytes) -> bytes:

@@ -46,6 +46,7 @@ def policy(tmp_path: Path) -> Path:
         (["--http", "unix:/tmp/x"], "expected `host:port`"),
         (["--log-format", "xml"], "'xml' is not one of 'json', 'console'"),
         (["--drain-notice-seconds", "-1"], "not in the range"),
+        (["--remember", "10"], "not in the range"),
     ],
 )
 def test_a_bad_option_is_a_usage_error(policy: Path, arguments: list[str], message: str) -> None:
@@ -65,6 +66,7 @@ def test_only_the_policy_must_be_named(policy: Path) -> None:
         log_format=LogFormat.JSON,
         log_level="info",
         audit=AuditSettings(),
+        remember=20_000,
         drain_notice_seconds=2.0,
         drain_grace_seconds=5.0,
     )
@@ -79,6 +81,7 @@ def test_every_option_can_come_from_the_environment(policy: Path) -> None:
         "SCOPEGATE_LOG_FORMAT": "console",
         "SCOPEGATE_LOG_LEVEL": "debug",
         "SCOPEGATE_AUDIT": "/var/log/audit.jsonl",
+        "SCOPEGATE_REMEMBER": "100000",
         "SCOPEGATE_DRAIN_NOTICE_SECONDS": "0",
         "SCOPEGATE_DRAIN_GRACE_SECONDS": "1",
     }
@@ -89,6 +92,7 @@ def test_every_option_can_come_from_the_environment(policy: Path) -> None:
         log_format=LogFormat.CONSOLE,
         log_level="debug",
         audit=AuditSettings(target=Path("/var/log/audit.jsonl")),
+        remember=100_000,
         drain_notice_seconds=0.0,
         drain_grace_seconds=1.0,
     )

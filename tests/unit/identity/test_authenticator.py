@@ -13,6 +13,7 @@ from authz.identity.principal import Method, Principal
 from authz.identity.profile import TokenProfile
 from authz.identity.trust import CertificateNames, CertificateTrust
 from authz.identity.usedtokens import UsedTokens
+from authz.memory import DEFAULT_REMEMBERED
 from tests.pki import EXTRACT_ID, TRUST_DOMAIN, authority, dns, make_authority, uri
 from tests.tokens import NOW, claims, ec_key, ed25519_key, jwks, make_issuer, mint, thumbprint
 
@@ -325,7 +326,7 @@ def test_memory_is_bounded(subject: Authenticator) -> None:
         refusal(subject, present(f"bad.{number}"))
     assert len(subject._refused) == module.MAX_REMEMBERED_REFUSALS
     assert len(subject._known) == 1
-    assert subject._known.maxsize == module.MAX_REMEMBERED_PRINCIPALS
+    assert subject._known.maxsize == DEFAULT_REMEMBERED
 
 
 def test_no_token_stays_in_memory(subject: Authenticator) -> None:
