@@ -57,7 +57,7 @@ class Principal:
     certificate: CertificateIdentity | None = None
     token_id: str | None = None
     expires_at: float
-    """When the first of the credentials ends, in seconds since the epoch."""
+    """When the first of the credentials ends, or what is known of its revocation; in seconds since the epoch."""
 
     @property
     def key(self) -> str:

@@ -4,8 +4,9 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from urllib.parse import quote
 
 import pytest
@@ -376,6 +377,27 @@ def test_a_list_that_gets_stale_stops_its_clients(tmp_path: Path, pki: Pki) -> N
         assert by_certificate(worker, leaf).allowed
 
 
+@contextmanager
+def asking(worker: Scopegate, leaf: Leaf) -> Iterator[list[str]]:
+    """Requests all the while, and what came of each."""
+    outcomes: list[str] = []
+    ended = Event()
+
+    def work() -> None:
+        while not ended.is_set():
+            outcomes.append(outcome(by_certificate(worker, leaf)))
+
+    thread = Thread(target=work)
+    thread.start()
+    try:
+        yield outcomes
+        asked = len(outcomes)
+        eventually(lambda: len(outcomes) > asked + 20)
+    finally:
+        ended.set()
+        thread.join()
+
+
 def test_the_roots_rotate_as_a_spiffe_bundle(tmp_path: Path, pki: Pki) -> None:
     """The old root, both, the new one alone: by replacing one file, without a restart."""
     other = Pki()
@@ -389,11 +411,15 @@ def test_the_roots_rotate_as_a_spiffe_bundle(tmp_path: Path, pki: Pki) -> None:
             "granted",
             "certificate_untrusted",
         ]
-        replace(roots, spiffe_bundle(svid_key(pki.root), svid_key(other.root), spiffe_sequence=2))
-        worker.wait_for("keys_changed", count=1)
+        with asking(worker, old) as outcomes:
+            replace(roots, spiffe_bundle(svid_key(pki.root), svid_key(other.root), spiffe_sequence=2))
+            worker.wait_for("keys_changed", count=1)
+        assert set(outcomes) == {"granted"}
         assert [outcome(by_certificate(worker, leaf)) for leaf in (old, new)] == ["granted", "granted"]
-        replace(roots, spiffe_bundle(svid_key(other.root), spiffe_sequence=3))
-        worker.wait_for("keys_changed", count=2)
+        with asking(worker, new) as outcomes:
+            replace(roots, spiffe_bundle(svid_key(other.root), spiffe_sequence=3))
+            worker.wait_for("keys_changed", count=2)
+        assert set(outcomes) == {"granted"}
         assert [outcome(by_certificate(worker, leaf)) for leaf in (old, new)] == [
             "certificate_untrusted",
             "granted",
