@@ -6,7 +6,9 @@ from typing import Any
 from authz.identity.accepts import AcceptedCredentials, Authentication
 from authz.identity.principal import Method, Principal
 from authz.policy.decision import Allow
-from authz.policy.policyset import Place, Warehouse
+from authz.policy.policyset import HeaderForm, Place, Warehouse
+from authz.policy.resolve import scope_of
+from authz.policy.tables import Table
 from authz.request import AccessRequest
 from authz.scopes.columns import ColumnMask
 from authz.scopes.constraints import OneOf
@@ -44,6 +46,36 @@ def allow(rows: RowFilter = EU, treatments: Mapping[str, ColumnMask] = NO_COLUMN
     return Allow(
         warehouse=warehouse(**changes),
         scope=data_scope(rows, treatments),
+        grants=("g",),
+        restrictions=(),
+        valid_until=4e9,
+    )
+
+
+ORDERS = Table(
+    name="lake.sales.orders",
+    columns={"region": "sales_region", "product": "product"},
+    labels={"email": "pii", "amount": "financial"},
+)
+TARGETS = Table(
+    name="lake.sales.targets", columns={"region": "area"}, unfiltered=frozenset({"product"}), labels={}
+)
+
+
+def allow_tables(
+    rows: RowFilter = EU,
+    pii: ColumnMask = ColumnMask.HIDDEN,
+    financial: ColumnMask = ColumnMask.CLEAR,
+    **changes: Any,
+) -> Allow:
+    """A decision for a warehouse of two tables, the second of which has no products."""
+    of_tables = {"columns": {}, "labels": {}, "headers": (HeaderForm.JSON,)}
+    asked = warehouse(
+        **{**of_tables, "tables": {table.name: table for table in (ORDERS, TARGETS)}, **changes}
+    )
+    return Allow(
+        warehouse=asked,
+        scope=scope_of(asked, rows, (financial, pii)),
         grants=("g",),
         restrictions=(),
         valid_until=4e9,

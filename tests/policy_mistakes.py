@@ -21,6 +21,7 @@ RULE = "  - {id: contractors-no-pii, when: '\"contractors\" in principal.groups'
 ROUTES = "    routes: [{prefix: /api/}]\n"
 UPSTREAM = "    upstream: http://warehouse:8080\n"
 COLUMNS = "    columns: {region: region, ordered_at: ordered_at}\n"
+LABELS = "    labels: {customer_email: pii}\n"
 CACHE = "    cache: {ttl: 60s}\n"
 DIMENSIONS = "  ordered_at: {type: date}\n"
 AMOUNT = (DIMENSIONS, f"{DIMENSIONS}  amount: {{type: decimal}}\n")
@@ -41,6 +42,17 @@ def _dates(term: str) -> tuple[str, str]:
 
 def _warehouse(line: str) -> tuple[str, str]:
     return CACHE, f"{CACHE}    {line}\n"
+
+
+def _tables(line: str, tables: str = "orders: {columns: {region: r, ordered_at: o}}") -> tuple[str, str]:
+    """In place of the columns; the labels, which are each table's own then, go, too."""
+    return COLUMNS + LABELS, f"    tables: {{{tables}}}\n    {line}\n"
+
+
+def _trino(
+    line: str, tables: str = "a.b.c: {columns: {region: r, ordered_at: o}, labels: {e: pii}}"
+) -> tuple[str, str]:
+    return COLUMNS + LABELS, f"    kind: trino\n    tables: {{{tables}}}\n    {line}\n"
 
 
 def _rule(text: str) -> tuple[str, str]:
@@ -150,6 +162,30 @@ MISTAKES: dict[str, tuple[tuple[str, str], ...]] = {
     "an upstream with credentials": (("http://warehouse:8080", "http://me:hunter2@warehouse:8080"),),
     "credentials without scheme": (("http://warehouse:8080", "me:hunter2@warehouse:8080"),),
     "no columns": ((COLUMNS, ""),),
+    "neither columns nor tables of a Trino": ((COLUMNS, "    kind: trino\n"),),
+    "tables without a dimension": (_tables("", "orders: {}, customers: {labels: {email: pii}}"),),
+    "empty tables": ((COLUMNS, "    kind: trino\n    tables: {}\n"),),
+    "columns beside tables": (_warehouse("tables: {orders: {columns: {region: r, ordered_at: o}}}"),),
+    "columns of a Trino": (_warehouse("kind: trino"),),
+    "labels beside tables": ((COLUMNS, "    tables: {orders: {columns: {region: r, ordered_at: o}}}\n"),),
+    "a dialect of another kind": (_trino("dialect: mysql"),),
+    "headers of a Trino": (_trino("headers: [json]"),),
+    "the form sql of several tables": (_tables("headers: [sql]"),),
+    "user of a plain warehouse": (_warehouse("user: {claim: email}"),),
+    "user without a claim's name": (_trino('user: {claim: "a b"}'),),
+    "people of two sources": (_trino(""),),
+    "a Trino table in two parts": (_trino("", "sales.orders: {columns: {region: r, ordered_at: o}}"),),
+    "a Trino table in capitals": (_trino("", "a.b.Orders: {columns: {region: r, ordered_at: o}}"),),
+    "a table that forgets a dimension": (
+        _trino("", "a.b.c: {columns: {region: r, ordered_at: o}}, a.b.d: {columns: {region: r}}"),
+    ),
+    "a dimension unfiltered that has a column": (
+        _trino("", "a.b.c: {columns: {region: r, ordered_at: o}, unfiltered: [region]}"),
+    ),
+    "unknown dimensions of a table": (_trino("", "a.b.c: {columns: {regoin: r}, unfiltered: [orderd_at]}"),),
+    "a column of a table with a line break": (
+        _trino("", 'a.b.c: {columns: {region: "a\\nb", ordered_at: o}, labels: {"x\\ty": pii}}'),
+    ),
     "empty columns": ((COLUMNS, "    columns: {}\n"),),
     "an unknown dimension": (
         ("{region: region, ordered_at: ordered_at}", "{regoin: region, ordered_at: ordered_at}"),

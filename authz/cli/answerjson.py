@@ -7,10 +7,10 @@ from authz.policy.decision import Allow
 from authz.policy.examine import Finding
 from authz.policy.explain import Explanation
 from authz.policy.policyset import DenyRule, Grant, Restriction, Warehouse
-from authz.policy.resolve import columns_of
+from authz.policy.resolve import scope_of
 from authz.policy.selection import miss_text
 from authz.rendering.rewrites import Rewrites
-from authz.scopes.datascope import DataScope, data_scope
+from authz.scopes.datascope import DataScope
 from authz.scopes.rowfilter import to_json
 
 
@@ -76,10 +76,20 @@ def principal_json(principal: Principal, explanation: Explanation) -> dict[str, 
 
 def scope_json(scope: DataScope) -> dict[str, object]:
     """Rows and columns as they are hashed for the scope id."""
-    return {
+    found: dict[str, object] = {
         "rows": to_json(scope.rows),
         "columns": {name: mask.value for name, mask in scope.columns.items()},
     }
+    if scope.tables:
+        found["labels"] = {name: mask.value for name, mask in scope.labels.items()}
+        found["tables"] = {
+            name: {
+                "rows": to_json(table.rows),
+                "columns": {column: mask.value for column, mask in table.columns.items()},
+            }
+            for name, table in scope.tables.items()
+        }
+    return found
 
 
 def rewrites_json(constant: Rewrites, of_request: Rewrites) -> dict[str, object]:
@@ -121,5 +131,5 @@ def _rule(
         found["condition"] = rule.when.text
     if finding.share is not None:
         share = finding.share
-        found |= scope_json(data_scope(share.rows, columns_of(warehouse, share.treatment)))
+        found |= scope_json(scope_of(warehouse, share.rows, share.treatment))
     return found

@@ -20,7 +20,7 @@ from authz.policy.examine import Finding
 from authz.policy.explain import Explanation
 from authz.policy.nearmisses import NEAR
 from authz.policy.policyset import DenyRule, Grant, Restriction
-from authz.policy.resolve import columns_of
+from authz.policy.resolve import scope_of
 from authz.policy.selection import Miss, miss_text
 from authz.scopes.datascope import DataScope
 
@@ -179,8 +179,8 @@ def _rule(tree: Tree, finding: AnyFinding, explanation: Explanation) -> None:
         tree.add(_line("✓", f"{name} applies", style="red"))
     else:
         verb = "gives" if isinstance(rule, Grant) else "leaves"
-        columns = columns_text(columns_of(explanation.warehouse, finding.share.treatment))
-        tree.add(_line("✓", f"{name} {verb} {rows_text(finding.share.rows)}{columns}", style="green"))
+        share = scope_of(explanation.warehouse, finding.share.rows, finding.share.treatment)
+        tree.add(_line("✓", f"{name} {verb} {_scope(share)}", style="green"))
     # A condition is shown where it was looked at.
     if rule.when is not None and finding.miss in {None, Miss.CONDITION}:
         tree.children[-1].add(Text(f"when {' '.join(rule.when.text.split())}", style="dim"))
@@ -221,7 +221,7 @@ def _lines(tree: Tree, lines: Iterable[str]) -> None:
 
 
 def _scope(scope: DataScope) -> str:
-    return rows_text(scope.rows) + columns_text(scope.columns)
+    return rows_text(scope.rows) + columns_text(scope.columns or scope.labels)
 
 
 def _line(sign: str, text: str, *, style: str) -> Text:

@@ -60,7 +60,7 @@ def policy_table(policy: PolicySet) -> Table:
             warehouse.name,
             " ".join(map(_route_text, warehouse.routes)),
             _takes(warehouse),
-            " ".join(warehouse.columns),
+            " ".join(warehouse.dimensions),
             *(f"{sum(warehouse.name in rule.on for rule in kind):,}" for kind in rules),
         )
     return table

@@ -69,17 +69,43 @@ class LimitsPart(Part):
     """Requests of one person or machine."""
 
 
+class TablePart(Part):
+    """A table that may be seen; tables that are not named are closed."""
+
+    columns: dict[Text, Text] = Field(default={})
+    """Dimension to column."""
+    unfiltered: list[Text] = Field(default=[])
+    """Dimensions of other tables by which the rows of this one are not told apart: everybody sees them all."""
+    labels: dict[Text, Name] = Field(default={})
+    """Column to label."""
+
+
+class PersonNamePart(Part):
+    """The name of a person at a warehouse that knows people by name."""
+
+    claim: Maybe[Text] = None
+    """The claim that holds it; the subject, if left out."""
+    qualified: bool = False
+    """Whether the configured name of the issuer stands in front, `okta:emma`. Needed where there are several."""
+
+
 class WarehousePart(Part):
     """An upstream, the requests that belong to it, and how it takes a scope."""
 
+    kind: Literal["http", "trino", "clickhouse", "postgrest", "cube"] = "http"
+    """How it takes a scope: `http` obeys headers or parameters."""
     routes: Annotated[list[RoutePart], Field(min_length=1)]
     """Which requests are for it."""
     upstream: Text
     """`http://host:port` or `https://host:port`: where Envoy connects to."""
-    columns: Annotated[dict[Text, Text], Field(min_length=1)]
-    """Dimension to column. Every grant for this warehouse names each of these dimensions."""
+    columns: dict[Text, Text] = Field(default={})
+    """Dimension to column, for a warehouse of one table. Every grant for it names each of these dimensions."""
+    tables: dict[Text, TablePart] = Field(default={})
+    """The tables, in place of `columns` and `labels`. Every grant names each dimension that any of them has."""
     labels: dict[Text, Name] = Field(default={})
     """Column to label. A labelled column is hidden, unless a grant clears or masks its label."""
+    user: Maybe[PersonNamePart] = None
+    """What the warehouse is told of who asks, for the kinds that know people by name; the subject, if left out."""
     authentication: Maybe[Literal["token", "certificate", "any", "both"]] = None
     """What a caller presents. `any`, if both issuers and client certificates are configured, else the one that is."""
     issuers: Maybe[Annotated[list[Text], Field(min_length=1)]] = None

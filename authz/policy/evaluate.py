@@ -14,9 +14,8 @@ from authz.policy.examine import Finding, examine_deny, examine_grant, examine_r
 from authz.policy.facts import Facts
 from authz.policy.nearmisses import no_grant_detail
 from authz.policy.policyset import DenyRule, Grant, PolicySet, Restriction, Warehouse
-from authz.policy.resolve import Treatment, columns_of, narrowest, together
+from authz.policy.resolve import Treatment, narrowest, scope_of, together
 from authz.request import AccessRequest
-from authz.scopes.datascope import data_scope
 from authz.scopes.rowfilter import NOTHING, RowFilter, all_of
 
 AnyFinding = Finding[DenyRule] | Finding[Grant] | Finding[Restriction]
@@ -66,7 +65,7 @@ def _decide(policy: PolicySet, warehouse: Warehouse, facts: Facts, seen: list[An
     rows, treatment = _left(rows, treatment, restrictions)
     return Allow(
         warehouse=warehouse,
-        scope=data_scope(rows, columns_of(warehouse, treatment)),
+        scope=scope_of(warehouse, rows, treatment),
         grants=_applying(grants),
         restrictions=_applying(restrictions),
         valid_until=_until(facts, seen),

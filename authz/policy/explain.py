@@ -14,10 +14,10 @@ from authz.policy.evaluate import evaluate
 from authz.policy.examine import Finding, examine_deny, examine_grant, examine_restriction
 from authz.policy.facts import CLAIMS, Facts
 from authz.policy.policyset import DenyRule, Grant, PolicySet, Restriction, Warehouse
-from authz.policy.resolve import columns_of, narrowest, together
+from authz.policy.resolve import narrowest, scope_of, together
 from authz.policy.terms import FromClaim
 from authz.request import AccessRequest
-from authz.scopes.datascope import DataScope, data_scope
+from authz.scopes.datascope import DataScope
 from authz.scopes.rowfilter import all_of
 
 
@@ -102,12 +102,12 @@ def _course(
     given: DataScope | None = None
     try:
         rows, treatment = together(shares)
-        given = data_scope(rows, columns_of(warehouse, treatment))
+        given = scope_of(warehouse, rows, treatment)
         for finding in restrictions:
             if finding.share is not None:
                 rows = all_of(rows, finding.share.rows)
                 treatment = narrowest([treatment, finding.share.treatment])
-                left = data_scope(rows, columns_of(warehouse, treatment))
+                left = scope_of(warehouse, rows, treatment)
                 steps.append(Step(restriction=finding.rule.id, left=left))
     except Denied:  # too large to combine; the decision says so
         pass

@@ -63,7 +63,11 @@ def _unused(policy: PolicySet) -> Iterator[Problem]:
             policy.trusts,
             {name for warehouse in warehouses for name in warehouse.accepts.trusts},
         ),
-        ("dimensions", policy.dimensions, {name for warehouse in warehouses for name in warehouse.columns}),
+        (
+            "dimensions",
+            policy.dimensions,
+            {name for warehouse in warehouses for name in warehouse.dimensions},
+        ),
     )
     for section, known, names in used:
         for name in known:
@@ -217,7 +221,7 @@ def _rule(policy: PolicySet, rule: Rule) -> Iterator[Problem]:
                 "write it without brackets for every value",
                 f".scope.{dimension}",
             )
-    labels = {label for name in rule.on for label in policy.warehouses[name].labels.values()}
+    labels = {label for name in rule.on for label in policy.warehouses[name].label_names}
     for label in rule.columns:
         if label not in labels:
             yield warning(

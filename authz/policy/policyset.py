@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from authz.identity.accepts import AcceptedCredentials
 from authz.identity.issuer import Issuer
 from authz.identity.trust import CertificateTrust
+from authz.policy.tables import PersonName, Table, WarehouseKind
 from authz.policy.terms import ScopeTerm
 from authz.scopes.columns import ColumnMask
 from authz.scopes.values import ValueType
@@ -155,10 +156,15 @@ class Warehouse:
     upstream: str
     """`http://host:port` or `https://host:port`; where Envoy connects to."""
     columns: Mapping[str, str]
-    """Dimension name to column name. These are the dimensions that every grant must name."""
+    """Dimension name to column name; empty where `tables` say it."""
     labels: Mapping[str, str]
-    """Column name to label."""
+    """Column name to label; empty where `tables` say it."""
     accepts: AcceptedCredentials
+    kind: WarehouseKind = WarehouseKind.HTTP
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    """By name. Without any the warehouse is one table, as `columns` and `labels` say."""
+    user: PersonName = field(default_factory=PersonName)
+    """What the warehouse is told of who asks, where it knows people by name."""
     dialect: str = "ansi"
     """A SQLGlot dialect (or `ansi`) for the SQL predicate."""
     headers: tuple[HeaderForm, ...] = (HeaderForm.JSON, HeaderForm.SQL)
@@ -172,6 +178,18 @@ class Warehouse:
     token_headers: frozenset[str] = frozenset()
     """Headers that tokens stand in for any warehouse of the policy: none of them reaches this one."""
     place: Place
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """The dimensions that every grant must name, in the order in which they are written."""
+        of_tables = (name for table in self.tables.values() for name in (*table.columns, *table.unfiltered))
+        return tuple(dict.fromkeys((*self.columns, *of_tables)))
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The labels that columns carry, sorted."""
+        of_tables = (label for table in self.tables.values() for label in table.labels.values())
+        return tuple(sorted({*self.labels.values(), *of_tables}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,8 @@ SECTIONS: Mapping[str, str] = {
     "CertificateTrustPart": "client_certificates",
     "DimensionPart": "dimensions",
     "WarehousePart": "warehouses",
+    "TablePart": "tables",
+    "PersonNamePart": "user",
     "RoutePart": "routes",
     "CachePart": "cache",
     "LimitsPart": "limits",

@@ -11,13 +11,14 @@ from authz.policy.policyset import Dimension, Grant, Restriction, Warehouse
 from authz.policy.terms import AllValues, Fixed, FromClaim, Last, ScopeTerm
 from authz.policy.windows import rolling
 from authz.scopes.columns import ColumnMask, as_narrow, narrower
-from authz.scopes.rowfilter import NOTHING, RowFilter, any_of, contained, everything, where
+from authz.scopes.datascope import DataScope, TableScope, data_scope, not_clear, tables_scope
+from authz.scopes.rowfilter import NOTHING, RowFilter, about, any_of, contained, everything, where
 
 if TYPE_CHECKING:
     from authz.scopes.constraints import Constraint
 
 Treatment = tuple[ColumnMask, ...]
-"""How labels are shown, in the order of `labels_of`."""
+"""How labels are shown, in the order of `Warehouse.label_names`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +30,28 @@ class Share:
     valid_until: float = math.inf
 
 
-def labels_of(warehouse: Warehouse) -> tuple[str, ...]:
-    """The labels that a warehouse's columns carry, sorted."""
-    return tuple(sorted(set(warehouse.labels.values())))
+def scope_of(warehouse: Warehouse, rows: RowFilter, treatment: Treatment) -> DataScope:
+    """Rows and the treatment of labels as what may be seen of each table and column. Raises `Denied(scope_too_large)`."""
+    masks = dict(zip(warehouse.label_names, treatment, strict=True))
+    if not warehouse.tables:
+        return data_scope(rows, _columns(warehouse.labels, masks))
+    tables = {
+        name: TableScope(rows=about(rows, table.columns), columns=not_clear(_columns(table.labels, masks)))
+        for name, table in warehouse.tables.items()
+    }
+    return tables_scope(rows, masks, tables)
 
 
-def columns_of(warehouse: Warehouse, treatment: Treatment) -> dict[str, ColumnMask]:
-    """The treatment of labels as the treatment of columns."""
-    masks = dict(zip(labels_of(warehouse), treatment, strict=True))
-    return {column: masks[label] for column, label in warehouse.labels.items()}
+def _columns(labels: Mapping[str, str], masks: Mapping[str, ColumnMask]) -> dict[str, ColumnMask]:
+    return {column: masks[label] for column, label in labels.items()}
 
 
 def granted(grant: Grant, warehouse: Warehouse, dimensions: Mapping[str, Dimension], facts: Facts) -> Share:
     """What a grant gives. Labels that it does not name are hidden. Raises `Denied(claim_…)`."""
     rows, until = _rows(grant.scope, dimensions, facts)
-    if not warehouse.columns.keys() <= grant.scope.keys():
+    if not grant.scope.keys() >= set(warehouse.dimensions):
         rows = NOTHING  # the parser refuses it; a dimension that got lost must never be a free one
-    treatment = tuple(grant.columns.get(label, ColumnMask.HIDDEN) for label in labels_of(warehouse))
+    treatment = tuple(grant.columns.get(label, ColumnMask.HIDDEN) for label in warehouse.label_names)
     return Share(rows, treatment, until)
 
 
@@ -54,7 +60,7 @@ def left_by(
 ) -> Share:
     """What a restriction leaves of everything. Labels that it does not name stay as they are. Raises `Denied(claim_…)`."""
     rows, until = _rows(restriction.scope, dimensions, facts)
-    treatment = tuple(restriction.columns.get(label, ColumnMask.CLEAR) for label in labels_of(warehouse))
+    treatment = tuple(restriction.columns.get(label, ColumnMask.CLEAR) for label in warehouse.label_names)
     return Share(rows, treatment, until)
 
 

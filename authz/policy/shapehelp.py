@@ -93,8 +93,6 @@ def empty_help(path: Path) -> str | None:
             return "a rule for no warehouse does nothing: name some, or write `all`"
         case ("audiences",):
             return "a token that is meant for nobody in particular must not be taken"
-        case ("columns",):
-            return "without a dimension nobody's rows can be told from anybody else's"
         case ("issuers" | "certificates" | "hosts" | "clear" | "hide",):
             return "leave the key out"
         case _:

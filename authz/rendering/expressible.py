@@ -10,13 +10,15 @@ from typing import Final
 
 from authz.errors import Denied, Reason
 from authz.policy.policyset import Grant, HeaderForm, Restriction, Warehouse
+from authz.policy.resolve import scope_of
+from authz.policy.tables import WarehouseKind
 from authz.policy.terms import AllValues, Fixed, FromClaim, Last, ScopeTerm
 from authz.rendering.dialects import DIALECTS
 from authz.rendering.headers import form_headers
 from authz.rendering.owned import RESERVED_DIMENSIONS, dimension_header
 from authz.rendering.query import owned_parameters, scope_parameters
+from authz.scopes.columns import ColumnMask
 from authz.scopes.constraints import Constraint, OneOf, implies
-from authz.scopes.datascope import data_scope
 from authz.scopes.rowfilter import RowFilter, everything, where
 from authz.scopes.union import union
 
@@ -68,13 +70,13 @@ def _warehouse_obstacles(warehouse: Warehouse) -> Iterator[Obstacle]:
         known = ", ".join(f"`{name}`" for name in DIALECTS)
         yield _refused("sql", f"unknown SQL dialect `{warehouse.dialect}`, expected one of {known}")
     if HeaderForm.VALUES in warehouse.headers:
-        names = [dimension_header(dimension) for dimension in warehouse.columns]
-        for dimension, name in zip(warehouse.columns, names, strict=True):
+        names = [dimension_header(dimension) for dimension in warehouse.dimensions]
+        for dimension, name in zip(warehouse.dimensions, names, strict=True):
             if dimension in RESERVED_DIMENSIONS or names.count(name) > 1:
                 yield _refused("values", f"dimension `{dimension}` has no header of its own: `{name}`")
     if len(owned_parameters(warehouse.query.values())) != len(warehouse.query) + 1:
         yield _refused("query", "two query parameters have the same name, or one has Scopegate's own")
-    if not warehouse.headers and not warehouse.query:
+    if warehouse.kind is WarehouseKind.HTTP and not warehouse.headers and not warehouse.query:
         yield _refused("none", "the warehouse takes no form of a row filter")
 
 
@@ -83,7 +85,7 @@ def _rule_obstacles(warehouse: Warehouse, rule: Rule) -> Iterator[Obstacle]:
     rows = _known_rows(warehouse, rule)
     if rows is None:
         return
-    scope = data_scope(rows, {})
+    scope = scope_of(warehouse, rows, (ColumnMask.CLEAR,) * len(warehouse.label_names))
     for form in warehouse.headers:
         try:
             tuple(form_headers(form, warehouse, scope))
@@ -129,7 +131,7 @@ def _known_rows(warehouse: Warehouse, rule: Rule) -> RowFilter | None:
 
 
 def _terms(warehouse: Warehouse, rule: Rule) -> dict[str, ScopeTerm]:
-    return {name: rule.scope[name] for name in warehouse.columns if name in rule.scope}
+    return {name: rule.scope[name] for name in warehouse.dimensions if name in rule.scope}
 
 
 def _may_meet(a: Grant, b: Grant) -> bool:

@@ -15,7 +15,7 @@
 All but the JSON form are percent-encoded (UTF-8); lists are split at commas first, then decoded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import assert_never
 
 from authz.errors import Denied, Reason
@@ -31,7 +31,10 @@ from authz.scopes.datascope import DataScope, canonical_json
 from authz.scopes.rowfilter import Everything, Nothing, RowFilter, Where, to_json
 
 JSON_FORMAT = 1
-"""Version of the JSON form."""
+"""Version of the JSON form of a warehouse of one table."""
+
+TABLES_FORMAT = 2
+"""Version of the JSON form of a warehouse with tables."""
 
 MAX_HEADER_BYTES = 8 * 1024
 """Longest value of one header: what common servers take in a line (nginx, Node, Jetty)."""
@@ -58,10 +61,10 @@ def header_names(allow: Allow) -> tuple[str, ...]:
             case HeaderForm.SQL:
                 names.append(owned.SQL)
             case HeaderForm.VALUES:
-                names += map(owned.dimension_header, warehouse.columns)
+                names += map(owned.dimension_header, warehouse.dimensions)
             case _:
                 assert_never(form)
-    treatments = allow.scope.columns.values()
+    treatments = _treated(allow.scope).values()
     if ColumnMask.HIDDEN in treatments:
         names.append(owned.HIDDEN)
     if any(mask is not ColumnMask.HIDDEN for mask in treatments):
@@ -87,16 +90,37 @@ def scope_json(warehouse: Warehouse, scope: DataScope) -> str:
 
     `{"columns": {dimension: column}, "format": 1, "hidden": [column], "id": scope id, "masked": {column: mask},
     "rows": …, "warehouse": name}`, where `rows` is as `authz.scopes.rowfilter.to_json` says, in dimensions.
+    A warehouse with tables is told `"format": 2` and, in place of `columns`, `hidden` and `masked` at the top, `labels`
+    (`{label: mask}`; a label that is missing is hidden) and `tables`: `{name: {"columns", "hidden", "masked", "rows"}}`,
+    the rows in the dimensions of that table. A table that is missing is closed.
     A reader that meets another `format`, or a key or mask that it does not know, must refuse.
     """
-    masks = {column: mask.value for column, mask in scope.columns.items() if mask is not ColumnMask.HIDDEN}
+    if warehouse.tables:
+        return canonical_json(
+            {
+                "format": TABLES_FORMAT,
+                "id": scope.id,
+                "labels": {label: mask.value for label, mask in scope.labels.items()},
+                "rows": to_json(scope.rows),
+                "tables": {
+                    name: {
+                        "columns": dict(warehouse.tables[name].columns),
+                        "hidden": _hidden(table.columns),
+                        "masked": _masked(table.columns),
+                        "rows": to_json(table.rows),
+                    }
+                    for name, table in scope.tables.items()
+                },
+                "warehouse": warehouse.name,
+            }
+        )
     return canonical_json(
         {
             "columns": dict(warehouse.columns),
             "format": JSON_FORMAT,
-            "hidden": _hidden(scope),
+            "hidden": _hidden(scope.columns),
             "id": scope.id,
-            "masked": masks,
+            "masked": _masked(scope.columns),
             "rows": to_json(scope.rows),
             "warehouse": warehouse.name,
         }
@@ -130,8 +154,9 @@ def check_dimensions(warehouse: Warehouse, rows: RowFilter) -> None:
     Leaving its constraint out would select more.
     """
     if isinstance(rows, Where):
+        known = set(warehouse.dimensions)
         for name, _ in (entry for disjunct in rows.disjuncts for entry in disjunct):
-            if name not in warehouse.columns:
+            if name not in known:
                 raise Denied(
                     Reason.SCOPE_NOT_EXPRESSIBLE,
                     f"warehouse `{warehouse.name}` has no dimension `{name}`",
@@ -148,16 +173,11 @@ def _headers(allow: Allow, principal: Principal, policy_version: str) -> Iterato
         yield owned.ISSUER, header_text(principal.issuer)
     for form in warehouse.headers:
         yield from form_headers(form, warehouse, scope)
-    hidden = _hidden(scope)
-    if hidden:
+    treated = _treated(scope)
+    if hidden := _hidden(treated):
         yield owned.HIDDEN, ",".join(map(item_text, hidden))
-    masks = [
-        f"{item_text(name)}={mask.value}"
-        for name, mask in sorted(scope.columns.items())
-        if mask is not ColumnMask.HIDDEN
-    ]
-    if masks:
-        yield owned.MASKED, ",".join(masks)
+    if masked := _masked(treated):
+        yield owned.MASKED, ",".join(f"{item_text(name)}={mask}" for name, mask in masked.items())
 
 
 def form_headers(form: HeaderForm, warehouse: Warehouse, scope: DataScope) -> Iterator[tuple[str, str]]:
@@ -176,6 +196,10 @@ def _form(form: HeaderForm, warehouse: Warehouse, scope: DataScope) -> Iterator[
         case HeaderForm.JSON:
             yield owned.JSON, scope_json(warehouse, scope)
         case HeaderForm.SQL:
+            if warehouse.tables:
+                raise Denied(
+                    Reason.SCOPE_NOT_EXPRESSIBLE, "several tables, in a form that is the predicate of one"
+                )
             yield owned.SQL, header_text(predicate(scope.rows, warehouse.columns, warehouse.dialect))
         case HeaderForm.VALUES:
             yield from _values_headers(warehouse, scope)
@@ -186,7 +210,7 @@ def _form(form: HeaderForm, warehouse: Warehouse, scope: DataScope) -> Iterator[
 def _values_headers(warehouse: Warehouse, scope: DataScope) -> Iterator[tuple[str, str]]:
     constraints = single_conjunction(scope.rows)
     taken: set[str] = set()
-    for dimension in warehouse.columns:
+    for dimension in warehouse.dimensions:
         name = owned.dimension_header(dimension)
         if dimension in owned.RESERVED_DIMENSIONS or name in taken:
             raise Denied(
@@ -196,8 +220,22 @@ def _values_headers(warehouse: Warehouse, scope: DataScope) -> Iterator[tuple[st
         yield name, values_text(constraints.get(dimension))
 
 
-def _hidden(scope: DataScope) -> list[str]:
-    return sorted(column for column, mask in scope.columns.items() if mask is ColumnMask.HIDDEN)
+def _treated(scope: DataScope) -> Mapping[str, ColumnMask]:
+    """Every column that is not clear; behind the name of its table, where there are several."""
+    of_tables = {
+        f"{name}.{column}": mask
+        for name, table in scope.tables.items()
+        for column, mask in table.columns.items()
+    }
+    return {**scope.columns, **of_tables}
+
+
+def _hidden(columns: Mapping[str, ColumnMask]) -> list[str]:
+    return sorted(column for column, mask in columns.items() if mask is ColumnMask.HIDDEN)
+
+
+def _masked(columns: Mapping[str, ColumnMask]) -> dict[str, str]:
+    return {column: mask.value for column, mask in sorted(columns.items()) if mask is not ColumnMask.HIDDEN}
 
 
 def _count(rows: RowFilter) -> int:

@@ -1,33 +1,17 @@
-"""A decision becomes rewrites of the request: what is the same for every request, and what one request needs."""
+"""A decision becomes rewrites of the request: what is the same for every request, and what one request needs.
 
-from functools import lru_cache
-from types import MappingProxyType
-from typing import Final
+The only place that tells the kinds of warehouses apart; each has a module in `authz.rendering.targets`.
+"""
+
+from typing import assert_never
 
 from authz.errors import Denied, Reason
 from authz.identity.principal import Principal
 from authz.policy.decision import Allow
-from authz.policy.policyset import Warehouse
-from authz.rendering.headers import check_dimensions, header_names, scope_headers
-from authz.rendering.owned import is_owned, removed_headers
-from authz.rendering.query import (
-    owned_parameters,
-    partition,
-    refuse_form,
-    refuse_owned,
-    rewritten_path,
-    scope_parameters,
-)
-from authz.rendering.rewrites import OWNED_PREFIX, SCOPE_PARAMETER, Rewrites
+from authz.policy.tables import WarehouseKind
+from authz.rendering.rewrites import Rewrites
+from authz.rendering.targets import generic
 from authz.request import AccessRequest
-from authz.scopes.rowfilter import Everything, RowFilter
-
-_NO_METADATA: Final = MappingProxyType[str, str]({})
-
-NO_REWRITES: Final = Rewrites(set_headers=(), remove_headers=(), metadata=_NO_METADATA)
-"""What most requests need beside the constant part."""
-
-_SCOPE_PARAMETER_ONLY: Final = owned_parameters(())
 
 
 def render(allow: Allow, principal: Principal, policy_version: str) -> Rewrites:
@@ -36,23 +20,15 @@ def render(allow: Allow, principal: Principal, policy_version: str) -> Rewrites:
     Raises `Denied`: `scope_not_expressible` if the warehouse cannot be told the scope exactly (never a wider
     approximation), `scope_too_large`.
     """
-    warehouse = allow.warehouse
-    check_dimensions(warehouse, allow.scope.rows)
-    check_told(warehouse, allow.scope.rows)
-    # Written for each request by `render_request`; here, so that its denial is remembered with the decision.
-    scope_parameters(warehouse, allow.scope.rows)
-    return Rewrites(
-        set_headers=scope_headers(allow, principal, policy_version),
-        remove_headers=removed_headers(warehouse),
-        metadata=MappingProxyType(
-            {
-                "principal": principal.key,
-                "scope_id": allow.scope.id,
-                "warehouse": warehouse.name,
-                "policy_version": policy_version,
-            }
-        ),
-    )
+    match allow.warehouse.kind:
+        case WarehouseKind.HTTP:
+            return generic.render(allow, principal, policy_version)
+        case (
+            WarehouseKind.TRINO | WarehouseKind.CLICKHOUSE | WarehouseKind.POSTGREST | WarehouseKind.CUBE
+        ) as kind:
+            raise _not_rendered(kind)
+        case kind:
+            assert_never(kind)
 
 
 def render_request(allow: Allow, request: AccessRequest, policy_version: str) -> Rewrites:
@@ -61,66 +37,16 @@ def render_request(allow: Allow, request: AccessRequest, policy_version: str) ->
     Raises `Denied(request_ambiguous)` for a client's owned query parameter in any spelling, and for an owned
     header written with underscores.
     """
-    warehouse = allow.warehouse
-    names = "\n".join(request.headers).lower()
-    remove = _removals(allow, request) if "_" in names or OWNED_PREFIX in names else ()
-    if warehouse.query:
-        return _with_parameters(allow, request, policy_version, remove)
-    if request.query:
-        refuse_owned(request.query, _SCOPE_PARAMETER_ONLY)
-    if warehouse.cache is None:
-        if not remove:
-            return NO_REWRITES
-        return Rewrites(set_headers=(), remove_headers=remove, metadata=_NO_METADATA)
-    return Rewrites(
-        set_headers=(),
-        remove_headers=remove,
-        set_query=((SCOPE_PARAMETER, partition(allow, warehouse.cache, request, policy_version)),),
-        metadata=_NO_METADATA,
-    )
+    match allow.warehouse.kind:
+        case WarehouseKind.HTTP:
+            return generic.render_request(allow, request, policy_version)
+        case (
+            WarehouseKind.TRINO | WarehouseKind.CLICKHOUSE | WarehouseKind.POSTGREST | WarehouseKind.CUBE
+        ) as kind:
+            raise _not_rendered(kind)
+        case kind:
+            assert_never(kind)
 
 
-def check_told(warehouse: Warehouse, rows: RowFilter) -> None:
-    """Raise `Denied(scope_not_expressible)` if no form carries the row filter to the warehouse."""
-    if not (warehouse.headers or warehouse.query or isinstance(rows, Everything)):
-        raise Denied(
-            Reason.SCOPE_NOT_EXPRESSIBLE, f"warehouse `{warehouse.name}` takes no form of a row filter"
-        )
-
-
-def _with_parameters(
-    allow: Allow, request: AccessRequest, policy_version: str, remove: tuple[str, ...]
-) -> Rewrites:
-    parameters, owned = _parameters(allow)
-    refuse_owned(request.query, owned)
-    refuse_form(request)
-    cache = allow.warehouse.cache
-    if cache is not None:
-        parameters = f"{parameters}&{SCOPE_PARAMETER}={partition(allow, cache, request, policy_version)}"
-    return Rewrites(
-        set_headers=(),
-        remove_headers=remove,
-        path=rewritten_path(request, parameters),
-        metadata=_NO_METADATA,
-    )
-
-
-@lru_cache(maxsize=4096)
-def _parameters(allow: Allow) -> tuple[str, frozenset[str]]:
-    """Remembered by the decision object, which is itself remembered and immutable."""
-    return scope_parameters(allow.warehouse, allow.scope.rows), owned_parameters(
-        allow.warehouse.query.values()
-    )
-
-
-def _removals(allow: Allow, request: AccessRequest) -> tuple[str, ...]:
-    """The owned headers that the client sent and the answer does not set (Envoy removes last)."""
-    names = [name.lower() for name in request.headers]
-    for name in names:
-        if "_" in name and is_owned(name.replace("_", "-"), allow.warehouse):
-            # CGI and WSGI servers read `x_scope_region` and `x-scope-region` as one name (oauth2-proxy CVE-2025-64484).
-            raise Denied(
-                Reason.REQUEST_AMBIGUOUS, "a header that belongs to Scopegate, written with underscores"
-            )
-    kept = header_names(allow)
-    return tuple(name for name in names if name.startswith(OWNED_PREFIX) and name not in kept)
+def _not_rendered(kind: WarehouseKind) -> Denied:
+    return Denied(Reason.SCOPE_NOT_EXPRESSIBLE, f"no scope can be put into requests of kind `{kind.value}`")

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 OWNED_PREFIX = "x-scope-"
 """Every request header under this prefix is Scopegate's: a client's copy never survives."""
@@ -25,3 +27,9 @@ class Rewrites:
     path: str | None = None
     metadata: Mapping[str, str]
     """For the PEP's access log and rate limits; never a header."""
+
+
+NO_METADATA: Final = MappingProxyType[str, str]({})
+
+NO_REWRITES: Final = Rewrites(set_headers=(), remove_headers=(), metadata=NO_METADATA)
+"""What most requests need beside the constant part."""

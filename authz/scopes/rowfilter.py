@@ -4,7 +4,7 @@ Grants combine with `any_of` (each one whole), restrictions narrow with `all_of`
 filter, row by row: every other form of it (canonical, JSON, SQL, headers) is tested against it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -22,6 +22,7 @@ __all__ = [
     "Nothing",
     "RowFilter",
     "Where",
+    "about",
     "all_of",
     "any_of",
     "contained",
@@ -100,6 +101,18 @@ def all_of(first: RowFilter, *rest: RowFilter) -> RowFilter:
     for rows in rest:
         result = _both(result, rows)
     return result
+
+
+def about(rows: RowFilter, dimensions: Collection[str]) -> RowFilter:
+    """What a filter says of rows that have only `dimensions`: the constraints on all others go.
+
+    Wider than `rows` wherever it differs, so only for a table whose rows are declared not to be told apart by the
+    rest. Raises `Denied(scope_too_large)` as `any_of` does.
+    """
+    if not isinstance(rows, Where):
+        return rows
+    left = [tuple(entry for entry in disjunct if entry[0] in dimensions) for disjunct in rows.disjuncts]
+    return _canonical(left) if all(left) else EVERYTHING
 
 
 def contained(a: RowFilter, b: RowFilter) -> bool:

@@ -14,6 +14,7 @@ from authz.scopes.rowfilter import (
     Everything,
     RowFilter,
     Where,
+    about,
     all_of,
     any_of,
     contained,
@@ -222,3 +223,23 @@ def test_two_grants_are_never_the_product_of_their_values() -> None:
     assert not matches(either, {"region": "US", "product": "A"})
     assert matches(either, {"region": "EU", "product": "A"})
     assert matches(either, {"region": "US", "product": "B"})
+
+
+@EXAMPLES
+@given(filters(), st.sets(st.sampled_from(sorted(TYPES))), many_rows)
+def test_about_some_dimensions_is_what_a_filter_says_whatever_the_others_are(
+    rows_: RowFilter, dimensions: set[str], table: list[Row]
+) -> None:
+    """No row that the filter selects is lost, and the dimensions that are left out decide nothing any more."""
+    narrowed = about(rows_, dimensions)
+    for row in table:
+        assert matches(narrowed, row) or not matches(rows_, row)
+        assert matches(narrowed, row) == matches(narrowed, {name: row.get(name) for name in dimensions})
+
+
+@EXAMPLES
+@given(filters(), many_rows)
+def test_about_every_dimension_changes_nothing(rows_: RowFilter, table: list[Row]) -> None:
+    """A table that has all dimensions is filtered by all of them."""
+    assert _selected(about(rows_, TYPES), table) == _selected(rows_, table)
+    assert about(NOTHING, set()) == NOTHING

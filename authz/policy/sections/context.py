@@ -100,19 +100,27 @@ def is_broken(*values: object) -> bool:
     return any(value is BROKEN for value in values)
 
 
+def dimensions_named(part: WarehousePart) -> frozenset[str] | None:
+    """The dimensions that a warehouse or one of its tables names; None if they cannot be read, or none is named."""
+    if is_broken(part.columns, part.tables):
+        return None
+    of_tables = (name for table in part.tables.values() for name in (*table.columns, *table.unfiltered))
+    return frozenset((*part.columns, *of_tables)) or None
+
+
 def _dimensions(part: WarehousePart, draft: Draft) -> frozenset[str] | None:
     """None also for a warehouse with a misspelt dimension: its rules name the right one."""
-    if is_broken(part.columns) or not part.columns.keys() <= draft.dimensions.keys():
-        return None
-    return frozenset(part.columns)
+    named = dimensions_named(part)
+    return named if named is not None and named <= draft.dimensions.keys() else None
 
 
 def names_of(draft: Draft) -> Names:
     """The names that the document gives, those of broken parts included: who uses them makes no mistake."""
     labels: dict[str, set[str]] = {}
     for name, warehouse in draft.warehouses.items():
-        if warehouse is not None and not is_broken(warehouse.labels):
-            for label in warehouse.labels.values():
+        if warehouse is not None and not is_broken(warehouse.labels, warehouse.tables):
+            of_tables = (label for table in warehouse.tables.values() for label in table.labels.values())
+            for label in (*warehouse.labels.values(), *of_tables):
                 labels.setdefault(label, set()).add(name)
     return Names(
         issuers=draft.issuers,
@@ -127,6 +135,6 @@ def names_of(draft: Draft) -> Names:
         },
         labels={label: frozenset(where) for label, where in labels.items()},
         labels_are_known=all(
-            part is not None and not is_broken(part.labels) for part in draft.warehouses.values()
+            part is not None and not is_broken(part.labels, part.tables) for part in draft.warehouses.values()
         ),
     )

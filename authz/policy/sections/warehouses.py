@@ -12,10 +12,12 @@ from authz.policy.names import DIALECTS
 from authz.policy.policyset import CacheRule, HeaderForm, Warehouse
 from authz.policy.problems import did_you_mean
 from authz.policy.report import Path
-from authz.policy.sections.context import Context, is_broken
+from authz.policy.sections.context import Context, dimensions_named, is_broken
 from authz.policy.sections.introspection import check_one_asks
 from authz.policy.sections.places import build_places
 from authz.policy.sections.routing import build_routes
+from authz.policy.sections.tables import build_tables, build_user, check_shape
+from authz.policy.tables import OWN_DIALECT, WarehouseKind
 
 _TTL = (timedelta(seconds=1), timedelta(days=7))
 _HEADER_NAME = re.compile(r"[a-z0-9][a-z0-9\-]{0,63}\Z", re.ASCII)
@@ -31,7 +33,10 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
     routes = build_routes(context, (*path, "routes"), part.routes)
     accepts = _accepts(context, path, part)
     _check_upstream(context, (*path, "upstream"), part.upstream)
+    check_shape(context, path, part)
     _check_columns(context, path, part)
+    tables = build_tables(context, path, part)
+    user = build_user(context, path, part, accepts)
     _check_forms(context, path, part)
     tokens = frozenset() if accepts is None else accepts.headers
     cache = _cache(context, (*path, "cache"), part.cache, tokens)
@@ -51,8 +56,11 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
         columns=dict(part.columns),
         labels=dict(part.labels),
         accepts=accepts,
-        dialect=part.dialect,
-        headers=tuple(HeaderForm(form) for form in dict.fromkeys(part.headers)),
+        kind=WarehouseKind(part.kind),
+        tables=tables,
+        user=user,
+        dialect=OWN_DIALECT.get(WarehouseKind(part.kind), part.dialect),
+        headers=_forms(part),
         query=dict(part.query),
         identity_headers=part.identity_headers if part.identity_headers is not None else cache is None,
         cache=cache,
@@ -62,6 +70,14 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
         else context.file((*path, "upstream_api_key_file"), part.upstream_api_key_file),
         place=context.report.place(path),
     )
+
+
+def _forms(part: WarehousePart) -> tuple[HeaderForm, ...]:
+    if part.kind != WarehouseKind.HTTP.value:
+        return ()
+    if part.tables and "headers" not in part.model_fields_set:
+        return (HeaderForm.JSON,)
+    return tuple(HeaderForm(form) for form in dict.fromkeys(part.headers))
 
 
 def _accepts(context: Context, path: Path, part: WarehousePart) -> AcceptedCredentials | None:
@@ -229,8 +245,9 @@ def _check_forms(context: Context, path: Path, part: WarehousePart) -> None:
 def _check_parameter(
     context: Context, path: Path, dimension: str, parameter: str, part: WarehousePart
 ) -> None:
-    if not is_broken(part.columns) and dimension not in part.columns:
-        context.report.unknown(path, "dimension", dimension, tuple(part.columns), key=True)
+    known = dimensions_named(part)
+    if known is not None and dimension not in known:
+        context.report.unknown(path, "dimension", dimension, tuple(sorted(known)), key=True)
     if parameter.startswith("__"):
         context.report.add(
             "owned_name",

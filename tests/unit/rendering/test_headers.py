@@ -12,7 +12,7 @@ from authz.rendering.headers import MAX_HEADER_BYTES, header_names, scope_header
 from authz.scopes.columns import ColumnMask
 from authz.scopes.constraints import Between, OneOf, one_of
 from authz.scopes.rowfilter import EVERYTHING, NOTHING, RowFilter, any_of, where
-from tests.allows import EU, EU_A_OR_US_B, POLICY_VERSION, allow, principal
+from tests.allows import EU, EU_A_OR_US_B, POLICY_VERSION, allow, allow_tables, principal
 
 VALUES, JSON, SQL = (HeaderForm.VALUES,), (HeaderForm.JSON,), (HeaderForm.SQL,)
 
@@ -181,3 +181,29 @@ def test_alternatives_that_merge_can_be_said() -> None:
     """They differ in one dimension only."""
     rows = any_of(where({"region": OneOf((region,))}) for region in ("UK", "EU"))
     assert _headers(rows, headers=VALUES)["x-scope-region"] == "EU,UK"
+
+
+def test_a_warehouse_of_tables_is_told_each_table() -> None:
+    """In a format of its own, so that no reader of the other takes the scope for one without columns."""
+    told = allow_tables(EU_A_OR_US_B, pii=ColumnMask.HASH, financial=ColumnMask.HIDDEN)
+    headers = dict(scope_headers(told, principal(), POLICY_VERSION))
+    assert tuple(headers) == header_names(told)
+    assert headers["x-scope-hidden"] == "lake.sales.orders.amount"
+    assert headers["x-scope-masked"] == "lake.sales.orders.email=hash"
+    scope = json.loads(headers["x-scope-json"])
+    assert scope["format"] == 2
+    assert scope["labels"] == {"financial": "hidden", "pii": "hash"}
+    assert "columns" not in scope
+    assert scope["tables"]["lake.sales.targets"] == {
+        "columns": {"region": "area"},
+        "hidden": [],
+        "masked": {},
+        "rows": [{"region": {"in": ["EU", "US"], "type": "string"}}],
+    }
+
+
+def test_one_predicate_is_never_that_of_several_tables() -> None:
+    """The policy does not load with it; a decision that comes here all the same is a denial."""
+    with pytest.raises(Denied) as caught:
+        scope_headers(allow_tables(headers=SQL), principal(), POLICY_VERSION)
+    assert caught.value.reason is Reason.SCOPE_NOT_EXPRESSIBLE

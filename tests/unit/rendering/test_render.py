@@ -7,8 +7,8 @@ import pytest
 from authz.errors import Denied, Reason
 from authz.policy.policyset import CacheRule, HeaderForm
 from authz.rendering.owned import REMOVED_HEADERS
-from authz.rendering.render import NO_REWRITES, render, render_request
-from authz.rendering.rewrites import Rewrites
+from authz.rendering.render import render, render_request
+from authz.rendering.rewrites import NO_REWRITES, Rewrites
 from authz.request import AccessRequest
 from authz.scopes.constraints import OneOf
 from authz.scopes.rowfilter import EVERYTHING, RowFilter, where

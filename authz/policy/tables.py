@@ -1,0 +1,53 @@
+"""What kind of warehouse it is, and which tables of it are shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class WarehouseKind(StrEnum):
+    """How a warehouse takes a scope."""
+
+    HTTP = "http"
+    """Anything that obeys headers or query parameters."""
+    TRINO = "trino"
+    CLICKHOUSE = "clickhouse"
+    POSTGREST = "postgrest"
+    CUBE = "cube"
+
+
+OWN_DIALECT: Final[Mapping[WarehouseKind, str]] = {
+    WarehouseKind.TRINO: "trino",
+    WarehouseKind.CLICKHOUSE: "clickhouse",
+    WarehouseKind.POSTGREST: "postgres",
+}
+"""Kinds that speak one SQL. They filter table by table, so the policy has to name the tables."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table that may be seen at all; one that the policy does not name is closed.
+
+    INVARIANT: every dimension of the warehouse is in `columns` or in `unfiltered`, so that a dimension that was
+    forgotten is a policy that does not load, and never a table without a filter.
+    """
+
+    name: str
+    """As the warehouse qualifies it: `catalog.schema.table` (Trino), `database.table`, `schema.table`."""
+    columns: Mapping[str, str]
+    """Dimension to column."""
+    unfiltered: frozenset[str] = frozenset()
+    """Dimensions by which the rows of this table are not told apart."""
+    labels: Mapping[str, str]
+    """Column to label."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonName:
+    """What a warehouse that knows people by name is told: the subject, or a claim; with the issuer's name in front
+    (`okta:emma`) if `qualified`, so that two issuers' people are never one.
+    """
+
+    claim: str | None = None
+    qualified: bool = False

@@ -1,0 +1,1 @@
+"""How each kind of warehouse takes a scope: one module a kind."""
