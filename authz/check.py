@@ -18,9 +18,11 @@ from authz.memory import DEFAULT_REMEMBERED, Memory
 from authz.policy.decision import Allow, Decision, Deny
 from authz.policy.evaluate import evaluate
 from authz.policy.policyset import PolicySet, Warehouse
+from authz.rendering.circumstances import Circumstances
 from authz.rendering.render import render, render_request
 from authz.rendering.rewrites import Rewrites
 from authz.request import AccessRequest
+from authz.signing.keys import SigningKeys
 
 
 class Phase(StrEnum):
@@ -36,10 +38,14 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Remembered:
-    """A decision that holds for every request of one principal to one warehouse, until `decision.valid_until`."""
+    """A decision that holds for every request of one principal to one warehouse, until `valid_until`.
+
+    That is when the decision ends, or what was signed for it is to be signed anew.
+    """
 
     decision: Decision
     rewrites: Rewrites | None
+    valid_until: float
 
 
 def _memory() -> Memory[tuple[Principal, str], Remembered]:
@@ -54,6 +60,8 @@ class Snapshot:
     authenticator: Authenticator
     revocations: Revocations | None
     """None while a file of revocations is configured and has not been read: then nobody can be let in."""
+    signing: SigningKeys | None = None
+    """None while none is configured, or none has been read: then who needs something signed is denied."""
     remembered: Memory[tuple[Principal, str], Remembered] = field(default_factory=_memory)
 
 
@@ -132,13 +140,13 @@ def _decide(
 ) -> tuple[Decision, Rewrites | None, bool]:
     key = (principal, warehouse.name)
     known = snapshot.remembered.recall(key)
-    if known is not None and now < known.decision.valid_until:
+    if known is not None and now < known.valid_until:
         return known.decision, known.rewrites, True
     decision = evaluate(snapshot.policy, principal, warehouse, request, now)
     rewrites: Rewrites | None = None
     if isinstance(decision, Allow):
         try:
-            rewrites = render(decision, principal, snapshot.policy.version)
+            rewrites = render(decision, principal, _circumstances(snapshot, now))
         except Denied as denied:
             # A target that cannot express the scope refuses: never a wider approximation of it.
             decision = Deny(
@@ -148,6 +156,14 @@ def _decide(
                 valid_until=decision.valid_until,
                 per_request=decision.per_request,
             )
-    if not decision.per_request and now < decision.valid_until:
-        snapshot.remembered[key] = Remembered(decision, rewrites)
+    until = decision.valid_until if rewrites is None else min(decision.valid_until, rewrites.valid_until)
+    if not decision.per_request and now < until:
+        snapshot.remembered[key] = Remembered(decision, rewrites, until)
     return decision, rewrites, False
+
+
+def _circumstances(snapshot: Snapshot, now: float) -> Circumstances:
+    policy = snapshot.policy
+    return Circumstances(
+        policy_version=policy.version, now=now, assertion=policy.assertion, signing=snapshot.signing
+    )

@@ -9,13 +9,17 @@ from authz.policy.decision import Allow
 from authz.policy.policyset import HeaderForm, Place, Warehouse
 from authz.policy.resolve import scope_of
 from authz.policy.tables import Table
+from authz.rendering.circumstances import Circumstances
 from authz.request import AccessRequest
 from authz.scopes.columns import ColumnMask
 from authz.scopes.constraints import OneOf
 from authz.scopes.datascope import data_scope
 from authz.scopes.rowfilter import RowFilter, any_of, where
+from tests.tokens import NOW
 
 POLICY_VERSION = "2025-10-19"
+CIRCUMSTANCES = Circumstances(policy_version=POLICY_VERSION, now=NOW)
+"""Nothing is signed in them."""
 NO_COLUMNS: Mapping[str, ColumnMask] = {}
 
 EU = where({"region": OneOf(("EU",))})

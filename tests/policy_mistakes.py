@@ -445,6 +445,20 @@ MISTAKES: dict[str, tuple[tuple[str, str], ...]] = {
     "a relative socket": (_rule("edge: {scopegate: ['unix:scopegate.sock']}"),),
     "a public URL without TLS": (_rule("edge: {public_url: http://data.acme.example}"),),
     "a timeout of minutes": (_rule("edge: {check_timeout: 2m}"),),
+    # what is signed
+    "a signed form and nobody who signs": (_warehouse("headers: [assertion]"),),
+    "keys without files": (_rule("assertion: {keys: []}"),),
+    "no keys at all": (_rule("assertion: {issuer: 'https://edge.acme.example'}"),),
+    "a key file twice": (_rule("assertion: {keys: [a.pem, b.pem, a.pem], issuer: me}"),),
+    "an unknown key signs": (_rule("assertion: {keys: [new.pem, old.pem], sign_with: nwe.pem, issuer: me}"),),
+    "an assertion of a second": (_rule("assertion: {keys: [a.pem], ttl: 1s, issuer: me}"),),
+    "an assertion of an hour": (_rule("assertion: {keys: [a.pem], ttl: 1h, issuer: me}"),),
+    "an assertion of half seconds": (_rule("assertion: {keys: [a.pem], ttl: 10500ms, issuer: me}"),),
+    "an issuer with a line end": (_rule('assertion: {keys: [a.pem], issuer: "a\\nb"}'),),
+    "a symmetric algorithm to sign with": (
+        _rule("assertion: {keys: [a.pem], algorithm: HS256, issuer: me}"),
+    ),
+    "no issuer and no public URL": (_rule("assertion: {keys: [a.pem]}"),),
     "certificates required of nobody": (_rule("edge: {require_client_certificate: true}"),),
 }
 

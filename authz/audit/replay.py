@@ -19,6 +19,7 @@ from authz.identity.principal import CertificateIdentity, Claims, Method, Princi
 from authz.policy.decision import Allow, Decision
 from authz.policy.evaluate import evaluate
 from authz.policy.policyset import PolicySet, Warehouse
+from authz.rendering.circumstances import unsigned
 from authz.rendering.render import render
 from authz.request import AccessRequest
 
@@ -147,7 +148,7 @@ class Replay:
         if not isinstance(decision, Allow):
             return f"deny {decision.reason.value}"
         try:
-            render(decision, principal, self.policy.version)
+            render(decision, principal, unsigned(self.policy, line.at))
         except Denied as denied:
             return f"deny {denied.reason.value}"
         return f"allow {decision.scope.id}"

@@ -14,6 +14,7 @@ from authz.identity.unaccounted import unaccounted
 from authz.policy.decision import Allow, Decision, Deny
 from authz.policy.explain import Explanation, explain
 from authz.policy.policyset import PolicySet, Route, Warehouse
+from authz.rendering.circumstances import unsigned
 from authz.rendering.render import render, render_request
 from authz.rendering.rewrites import Rewrites
 from authz.request import AccessRequest, checked_method, normal_host, split_target
@@ -123,7 +124,7 @@ def _rendered(found: Answer, allow: Allow, principal: Principal, request: Access
         return replace(
             found,
             stage=Stage.RENDERING,
-            rewrites=render(allow, principal, version),
+            rewrites=render(allow, principal, unsigned(found.policy, found.now)),
             request_rewrites=render_request(allow, request, version),
         )
     except Denied as denied:

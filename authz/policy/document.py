@@ -116,8 +116,9 @@ class WarehousePart(Part):
     """Where a token may stand, in one place at a time; where the presets of its issuers put it, if left out."""
     dialect: Text = "ansi"
     """The SQL dialect of the predicate."""
-    headers: list[Literal["values", "json", "sql"]] = Field(default=["json", "sql"])
-    """Forms of the scope in request headers. `values` cannot say `(A and B) or (C and D)`: such requests are refused."""
+    headers: list[Literal["values", "json", "sql", "assertion"]] = Field(default=["json", "sql"])
+    """Forms of the scope in request headers. `values` cannot say `(A and B) or (C and D)`: such requests are refused.
+    `assertion` is signed."""
     query: dict[Text, Text] = Field(default={})
     """Dimension to query parameter, for a warehouse that takes plain parameters."""
     identity_headers: Maybe[bool] = None
@@ -163,6 +164,22 @@ class EdgePart(Part):
     """How long Envoy waits for a decision, 10ms to 30s; then it answers 503."""
 
 
+class AssertionPart(Part):
+    """What Scopegate signs for warehouses that must be able to tell who wrote a scope: docs/warehouses.md."""
+
+    keys: Annotated[list[Text], Field(min_length=1)]
+    """PEM files of private keys, P-256 (ES256) or RSA (RS256), that not everybody may read; read again when they
+    change. All are published at `/.well-known/jwks.json`, the first signs."""
+    sign_with: Maybe[Text] = None
+    """The one of `keys` that signs, if it is not the first."""
+    algorithm: Maybe[Literal["ES256", "RS256"]] = None
+    """What the warehouses expect: a key of the other kind does not sign. What the key is for, if left out."""
+    issuer: Maybe[Text] = None
+    """The `iss` of what is signed; the edge's `public_url`, if left out."""
+    ttl: Duration = timedelta(minutes=2)
+    """How long it holds, 10s to 10m. Signed anew after half of that."""
+
+
 class RevocationsPart(Part):
     """What is revoked now, in a file of its own."""
 
@@ -196,6 +213,8 @@ class Document(Part):
     """Restrictive rules (AND)."""
     denies: list[DenyPart] = Field(default=[])
     """Rules that end it."""
+    assertion: Maybe[AssertionPart] = None
+    """What is signed, and with which keys."""
     revocations: Maybe[RevocationsPart] = None
     """People, tokens, certificates and issuers that are blocked at once."""
     edge: EdgePart = EdgePart()

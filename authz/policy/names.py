@@ -32,6 +32,18 @@ RESERVED_HEADERS: Final = frozenset(
 """Headers that no token can stand in, because they are removed before Scopegate is asked, or have a meaning already."""
 
 RESERVED_DIMENSIONS: Final = frozenset(
-    {"decision_id", "hidden", "id", "issuer", "json", "masked", "policy", "sql", "subject", "warehouse"}
+    {
+        "assertion",
+        "decision_id",
+        "hidden",
+        "id",
+        "issuer",
+        "json",
+        "masked",
+        "policy",
+        "sql",
+        "subject",
+        "warehouse",
+    }
 )
 """A dimension of such a name would share its header with something else."""

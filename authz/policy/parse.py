@@ -17,6 +17,7 @@ from authz.policy.policyset import Dimension, Place, PolicySet, Warehouse
 from authz.policy.problems import PolicyError, Problems, in_file_order
 from authz.policy.report import Path, Report
 from authz.policy.routes import RouteTable
+from authz.policy.sections.assertion import build_assertion, check_assertions
 from authz.policy.sections.audit import build_audit
 from authz.policy.sections.context import Context, names_of
 from authz.policy.sections.edge import build_edge
@@ -73,6 +74,8 @@ def _build(root: YamlMap, report: Report, sources: Sequence[SourceText]) -> Poli
         warehouses = _with_client_chains(warehouses)
     for name, part in draft.issuers.items():
         check_patience(context, name, part, draft.edge)
+    assertion = None if draft.assertion is None else build_assertion(context, draft.assertion, draft.edge)
+    check_assertions(context, warehouses.values())
     also_record = None if draft.audit is None else build_audit(context, draft.audit)
     if len(report.problems) or edge is None or also_record is None:
         return None
@@ -93,6 +96,7 @@ def _build(root: YamlMap, report: Report, sources: Sequence[SourceText]) -> Poli
         also_record=also_record,
         routes=RouteTable(warehouses.values()),
         index=RuleIndex(grants, restrictions, denies),
+        assertion=assertion,
         revocations=None
         if draft.revocations is None
         else context.file(("revocations", "file"), draft.revocations.file),
@@ -160,5 +164,9 @@ def _places(context: Context, draft: Draft) -> dict[str, Place]:
         for section, parts in sections
         for name in parts
     }
-    written = [section for section in ("issuers", "edge", "revocations") if section in context.report.root]
+    written = [
+        section
+        for section in ("issuers", "edge", "assertion", "revocations")
+        if section in context.report.root
+    ]
     return places | {section: context.report.place((section,)) for section in written}

@@ -129,6 +129,8 @@ class HeaderForm(StrEnum):
     """One header a dimension, `x-scope-region: EU,UK`. Cannot express OR of ANDs: refused then."""
     JSON = "json"
     SQL = "sql"
+    ASSERTION = "assertion"
+    """Signed, for a warehouse that must be able to tell who wrote it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +193,26 @@ class Warehouse:
         of_tables = (label for table in self.tables.values() for label in table.labels.values())
         return tuple(sorted({*self.labels.values(), *of_tables}))
 
+    @property
+    def takes_assertion(self) -> bool:
+        """Whether something is signed for it, so that it cannot do without keys."""
+        return HeaderForm.ASSERTION in self.headers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssertionRule:
+    """The `assertion:` section: what Scopegate signs with, and for how long."""
+
+    issuer: str
+    """The `iss` of everything that is signed."""
+    key_files: tuple[str, ...]
+    """PEM files of private keys, all of which are published."""
+    signs: str
+    """The one of them that signs."""
+    algorithm: str | None = None
+    """What the key that signs has to be for; None takes what it is for."""
+    ttl_seconds: int = 120
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySet:
@@ -209,10 +231,12 @@ class PolicySet:
     index: "RuleIndex"
     also_record: tuple[str, ...] = ()
     """Facts for the audit trail beside those that the rules read: `principal.claims.email`."""
+    assertion: AssertionRule | None = None
+    """None where nothing is signed."""
     revocations: str | None = None
     """The file of revocations. What it says is no part of the policy: it changes alone."""
     places: Mapping[str, Place] = field(default_factory=dict)
-    """Where issuers, client certificates, dimensions and the edge section stand (`issuers.okta`; `edge` if it is written)."""
+    """Where issuers, client certificates and dimensions stand (`issuers.okta`), and sections that are written (`edge`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ SECTIONS: Mapping[str, str] = {
     "DenyPart": "denies",
     "SelectorPart": "to",
     "ValidityPart": "valid",
+    "AssertionPart": "assertion",
     "RevocationsPart": "revocations",
     "EdgePart": "edge",
     "AuditPart": "audit",

@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from pydantic import BaseModel, ValidationError, create_model
 
 from authz.policy.document import (
+    AssertionPart,
     AuditPart,
     CertificateTrustPart,
     DimensionPart,
@@ -48,6 +49,7 @@ class Draft:
     grants: list[GrantPart | None] = field(default_factory=list)
     restrictions: list[RestrictionPart | None] = field(default_factory=list)
     denies: list[DenyPart | None] = field(default_factory=list)
+    assertion: AssertionPart | None = None
     revocations: RevocationsPart | None = None
     edge: EdgePart | None = None
     audit: AuditPart | None = None
@@ -68,6 +70,7 @@ def read_document(root: YamlMap, report: Report) -> Draft:
             grants=list(document.grants),
             restrictions=list(document.restrictions),
             denies=list(document.denies),
+            assertion=document.assertion,
             revocations=document.revocations,
             edge=document.edge,
             audit=document.audit,
@@ -80,6 +83,7 @@ def read_document(root: YamlMap, report: Report) -> Draft:
         grants=_listed(root.get("grants"), _Salvage(GrantPart)),
         restrictions=_listed(root.get("restrictions"), _Salvage(RestrictionPart)),
         denies=_listed(root.get("denies"), _Salvage(DenyPart)),
+        assertion=_Salvage(AssertionPart)(root.get("assertion")),
         revocations=_Salvage(RevocationsPart)(root.get("revocations")),
         edge=_Salvage(EdgePart)(root["edge"]) if "edge" in root else EdgePart(),
         audit=_Salvage(AuditPart)(root["audit"]) if "audit" in root else AuditPart(),

@@ -13,8 +13,10 @@ from authz.policy.policyset import Grant, HeaderForm, Restriction, Warehouse
 from authz.policy.resolve import scope_of
 from authz.policy.tables import WarehouseKind
 from authz.policy.terms import AllValues, Fixed, FromClaim, Last, ScopeTerm
+from authz.rendering.assertion import scope_claims
 from authz.rendering.dialects import DIALECTS
 from authz.rendering.headers import form_headers
+from authz.rendering.minting import check_fits
 from authz.rendering.owned import RESERVED_DIMENSIONS, dimension_header
 from authz.rendering.query import owned_parameters, scope_parameters
 from authz.scopes.columns import ColumnMask
@@ -32,7 +34,7 @@ MAX_PAIRS: Final = 50_000
 class Obstacle:
     """A form of a warehouse that will, or may, answer a request with a denial.
 
-    `form` is `values`, `json`, `sql`, `query` or `none`; `rules` are the ids that lead to it, none if the
+    `form` is `values`, `json`, `sql`, `assertion`, `query` or `none`; `rules` are the ids that lead to it, none if the
     warehouse itself does.
     """
 
@@ -88,7 +90,10 @@ def _rule_obstacles(warehouse: Warehouse, rule: Rule) -> Iterator[Obstacle]:
     scope = scope_of(warehouse, rows, (ColumnMask.CLEAR,) * len(warehouse.label_names))
     for form in warehouse.headers:
         try:
-            tuple(form_headers(form, warehouse, scope))
+            if form is HeaderForm.ASSERTION:
+                check_fits(scope_claims(warehouse, scope))
+            else:
+                tuple(form_headers(form, warehouse, scope))
         except Denied as denied:
             yield Obstacle(form=form.value, reason=denied.reason, message=denied.detail, rules=(rule.id,))
     if not warehouse.query:

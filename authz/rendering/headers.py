@@ -7,12 +7,13 @@
 | `x-scope-policy` | the version of the policy |
 | `x-scope-subject`, `x-scope-issuer` | who asks, unless the answers are shared |
 | `x-scope-json` | the whole scope, see `scope_json` |
+| `x-scope-assertion` | the whole scope, signed, see `authz.rendering.assertion` |
 | `x-scope-sql` | the row filter as a predicate, see `authz.rendering.sql` |
 | `x-scope-<dimension>` | one dimension, see `authz.rendering.encoding.values_text`; `_` becomes `-` |
 | `x-scope-hidden` | `email,phone`: columns that must not be shown; absent if there is none |
 | `x-scope-masked` | `email=hash,phone=last4`: columns and how they are masked; absent if there is none |
 
-All but the JSON form are percent-encoded (UTF-8); lists are split at commas first, then decoded.
+All but the JSON form and the signed one are percent-encoded (UTF-8); lists are split at commas first, then decoded.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,8 +26,9 @@ from authz.policy.policyset import HeaderForm, Warehouse
 from authz.rendering import owned
 from authz.rendering.encoding import header_text, item_text, values_text
 from authz.rendering.sql import predicate
+from authz.rendering.told import count_values, hidden_columns, masked_columns, tells_identity
 from authz.scopes.columns import ColumnMask
-from authz.scopes.constraints import Constraint, OneOf
+from authz.scopes.constraints import Constraint
 from authz.scopes.datascope import DataScope, canonical_json
 from authz.scopes.rowfilter import Everything, Nothing, RowFilter, Where, to_json
 
@@ -43,11 +45,6 @@ MAX_HEADERS_BYTES = 24 * 1024
 """All names and values together, well below Envoy's 60 KiB for a whole request."""
 
 
-def tells_identity(warehouse: Warehouse) -> bool:
-    """Whether a warehouse is told who asks: never where its answers are shared."""
-    return warehouse.identity_headers and warehouse.cache is None
-
-
 def header_names(allow: Allow) -> tuple[str, ...]:
     """The headers that `scope_headers` sets, without the cost of their values."""
     warehouse = allow.warehouse
@@ -60,6 +57,8 @@ def header_names(allow: Allow) -> tuple[str, ...]:
                 names.append(owned.JSON)
             case HeaderForm.SQL:
                 names.append(owned.SQL)
+            case HeaderForm.ASSERTION:
+                names.append(owned.ASSERTION)
             case HeaderForm.VALUES:
                 names += map(owned.dimension_header, warehouse.dimensions)
             case _:
@@ -72,12 +71,14 @@ def header_names(allow: Allow) -> tuple[str, ...]:
     return tuple(names)
 
 
-def scope_headers(allow: Allow, principal: Principal, policy_version: str) -> tuple[tuple[str, str], ...]:
-    """Every header of an allowed request.
+def scope_headers(
+    allow: Allow, principal: Principal, policy_version: str, *, assertion: str | None = None
+) -> tuple[tuple[str, str], ...]:
+    """Every header of an allowed request; `assertion` is needed where the warehouse takes one.
 
     Raises `Denied`: `scope_not_expressible` if a form cannot say the scope exactly, `scope_too_large`.
     """
-    headers = tuple(_headers(allow, principal, policy_version))
+    headers = tuple(_headers(allow, principal, policy_version, assertion))
     # INVARIANT: what is set is what `header_names` says; a client's copy of every other name is removed.
     if tuple(name for name, _ in headers) != header_names(allow):
         raise ValueError("the headers are not those that were announced")
@@ -105,8 +106,8 @@ def scope_json(warehouse: Warehouse, scope: DataScope) -> str:
                 "tables": {
                     name: {
                         "columns": dict(warehouse.tables[name].columns),
-                        "hidden": _hidden(table.columns),
-                        "masked": _masked(table.columns),
+                        "hidden": hidden_columns(table.columns),
+                        "masked": masked_columns(table.columns),
                         "rows": to_json(table.rows),
                     }
                     for name, table in scope.tables.items()
@@ -118,9 +119,9 @@ def scope_json(warehouse: Warehouse, scope: DataScope) -> str:
         {
             "columns": dict(warehouse.columns),
             "format": JSON_FORMAT,
-            "hidden": _hidden(scope.columns),
+            "hidden": hidden_columns(scope.columns),
             "id": scope.id,
-            "masked": _masked(scope.columns),
+            "masked": masked_columns(scope.columns),
             "rows": to_json(scope.rows),
             "warehouse": warehouse.name,
         }
@@ -163,7 +164,9 @@ def check_dimensions(warehouse: Warehouse, rows: RowFilter) -> None:
                 )
 
 
-def _headers(allow: Allow, principal: Principal, policy_version: str) -> Iterator[tuple[str, str]]:
+def _headers(
+    allow: Allow, principal: Principal, policy_version: str, assertion: str | None
+) -> Iterator[tuple[str, str]]:
     warehouse, scope = allow.warehouse, allow.scope
     yield owned.ID, scope.id
     yield owned.WAREHOUSE, header_text(warehouse.name)
@@ -172,19 +175,23 @@ def _headers(allow: Allow, principal: Principal, policy_version: str) -> Iterato
         yield owned.SUBJECT, header_text(principal.subject)
         yield owned.ISSUER, header_text(principal.issuer)
     for form in warehouse.headers:
-        yield from form_headers(form, warehouse, scope)
+        if form is HeaderForm.ASSERTION:
+            if assertion is not None:
+                yield owned.ASSERTION, assertion
+        else:
+            yield from form_headers(form, warehouse, scope)
     treated = _treated(scope)
-    if hidden := _hidden(treated):
+    if hidden := hidden_columns(treated):
         yield owned.HIDDEN, ",".join(map(item_text, hidden))
-    if masked := _masked(treated):
+    if masked := masked_columns(treated):
         yield owned.MASKED, ",".join(f"{item_text(name)}={mask}" for name, mask in masked.items())
 
 
 def form_headers(form: HeaderForm, warehouse: Warehouse, scope: DataScope) -> Iterator[tuple[str, str]]:
-    """The headers of one form. Raises `Denied` as `scope_headers` does."""
+    """The headers of one form that is not signed. Raises `Denied` as `scope_headers` does."""
     # A value and its separator are two bytes at least: no need to write what cannot fit.
-    if 2 * _count(scope.rows) > MAX_HEADER_BYTES and form is not HeaderForm.VALUES:
-        raise _too_large(form.value, f"{_count(scope.rows)} values")
+    if 2 * count_values(scope.rows) > MAX_HEADER_BYTES and form is not HeaderForm.VALUES:
+        raise _too_large(form.value, f"{count_values(scope.rows)} values")
     for name, value in _form(form, warehouse, scope):
         if len(value) > MAX_HEADER_BYTES:
             raise _too_large(name, f"{len(value)} bytes")
@@ -201,6 +208,8 @@ def _form(form: HeaderForm, warehouse: Warehouse, scope: DataScope) -> Iterator[
                     Reason.SCOPE_NOT_EXPRESSIBLE, "several tables, in a form that is the predicate of one"
                 )
             yield owned.SQL, header_text(predicate(scope.rows, warehouse.columns, warehouse.dialect))
+        case HeaderForm.ASSERTION:
+            raise ValueError("an assertion needs keys: see `authz.rendering.assertion`")
         case HeaderForm.VALUES:
             yield from _values_headers(warehouse, scope)
         case _:
@@ -228,24 +237,6 @@ def _treated(scope: DataScope) -> Mapping[str, ColumnMask]:
         for column, mask in table.columns.items()
     }
     return {**scope.columns, **of_tables}
-
-
-def _hidden(columns: Mapping[str, ColumnMask]) -> list[str]:
-    return sorted(column for column, mask in columns.items() if mask is ColumnMask.HIDDEN)
-
-
-def _masked(columns: Mapping[str, ColumnMask]) -> dict[str, str]:
-    return {column: mask.value for column, mask in sorted(columns.items()) if mask is not ColumnMask.HIDDEN}
-
-
-def _count(rows: RowFilter) -> int:
-    if not isinstance(rows, Where):
-        return 0
-    return sum(
-        len(constraint.values) if isinstance(constraint, OneOf) else 1
-        for disjunct in rows.disjuncts
-        for _, constraint in disjunct
-    )
 
 
 def _check_sizes(headers: tuple[tuple[str, str], ...]) -> None:

@@ -22,6 +22,7 @@ SUBJECT: Final = "x-scope-subject"
 ISSUER: Final = "x-scope-issuer"
 JSON: Final = "x-scope-json"
 SQL: Final = "x-scope-sql"
+ASSERTION: Final = "x-scope-assertion"
 HIDDEN: Final = "x-scope-hidden"
 MASKED: Final = "x-scope-masked"
 DECISION_ID: Final = "x-scope-decision-id"
@@ -31,7 +32,7 @@ OWNED_PREFIXES: Final = (OWNED_PREFIX,)
 
 RESERVED_DIMENSIONS: Final = frozenset(
     name.removeprefix(OWNED_PREFIX).replace("-", "_")
-    for name in (ID, WAREHOUSE, POLICY, SUBJECT, ISSUER, JSON, SQL, HIDDEN, MASKED, DECISION_ID)
+    for name in (ID, WAREHOUSE, POLICY, SUBJECT, ISSUER, JSON, SQL, ASSERTION, HIDDEN, MASKED, DECISION_ID)
 )
 """Dimensions of these names would have a header (form `values`) that means something else."""
 

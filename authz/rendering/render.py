@@ -9,20 +9,21 @@ from authz.errors import Denied, Reason
 from authz.identity.principal import Principal
 from authz.policy.decision import Allow
 from authz.policy.tables import WarehouseKind
+from authz.rendering.circumstances import Circumstances
 from authz.rendering.rewrites import Rewrites
 from authz.rendering.targets import generic
 from authz.request import AccessRequest
 
 
-def render(allow: Allow, principal: Principal, policy_version: str) -> Rewrites:
+def render(allow: Allow, principal: Principal, circumstances: Circumstances) -> Rewrites:
     """What every request of a principal to a warehouse needs: the scope in, everything owned out.
 
     Raises `Denied`: `scope_not_expressible` if the warehouse cannot be told the scope exactly (never a wider
-    approximation), `scope_too_large`.
+    approximation), `scope_too_large`, `not_ready` if something has to be signed and there are no keys.
     """
     match allow.warehouse.kind:
         case WarehouseKind.HTTP:
-            return generic.render(allow, principal, policy_version)
+            return generic.render(allow, principal, circumstances)
         case (
             WarehouseKind.TRINO | WarehouseKind.CLICKHOUSE | WarehouseKind.POSTGREST | WarehouseKind.CUBE
         ) as kind:

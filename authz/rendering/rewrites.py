@@ -1,5 +1,6 @@
 """Mutations of one request, as values."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,7 +18,8 @@ class Rewrites:
     """What the PEP must do to an allowed request, in this order of thought: remove, then set.
 
     `set_headers` overwrite; `remove_headers` never names one of them (Envoy removes last). `path` replaces the
-    whole `:path` if set. `set_query` values are from `[A-Za-z0-9._-]` only (Envoy refuses others).
+    whole `:path` if set. `set_query` values are from `[A-Za-z0-9._-]` only (Envoy refuses others). `valid_until`
+    (seconds since the epoch) is when they have to be made anew, although the decision still holds: what is signed ends.
     """
 
     set_headers: tuple[tuple[str, str], ...]
@@ -25,6 +27,7 @@ class Rewrites:
     set_query: tuple[tuple[str, str], ...] = ()
     remove_query: tuple[str, ...] = ()
     path: str | None = None
+    valid_until: float = math.inf
     metadata: Mapping[str, str]
     """For the PEP's access log and rate limits; never a header."""
 

@@ -20,6 +20,7 @@ from authz.identity.principal import CertificateIdentity, Claims, Method, Princi
 from authz.policy.decision import Allow, Decision, Deny
 from authz.policy.evaluate import evaluate
 from authz.policy.policyset import PolicySet
+from authz.rendering.circumstances import unsigned
 from authz.rendering.render import render
 from authz.request import AccessRequest
 from tests.audit_trails import open_trail
@@ -127,7 +128,7 @@ def _decided(under: PolicySet, principal: Principal, request: AccessRequest, now
     decision = evaluate(under, principal, warehouse, request, now)
     if isinstance(decision, Allow):
         try:
-            render(decision, principal, under.version)
+            render(decision, principal, unsigned(under, now))
         except Denied as denied:
             return Deny(reason=denied.reason, detail=denied.detail)
     return decision

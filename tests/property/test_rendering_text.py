@@ -14,7 +14,7 @@ from authz.rendering.render import render
 from authz.scopes.constraints import Between, one_of
 from authz.scopes.rowfilter import RowFilter, where
 from authz.scopes.values import ValueType, value_text
-from tests.allows import POLICY_VERSION, allow, principal, warehouse
+from tests.allows import CIRCUMSTANCES, allow, principal, warehouse
 from tests.scope_strategies import TYPES, constraints, filters, texts
 
 EXAMPLES = settings(max_examples=300, deadline=None)
@@ -78,7 +78,7 @@ def test_every_header_of_every_scope_is_safe(
     columns = {"region": "region", "customer": "customer"}
     decision = allow(rows, columns=columns, headers=forms)
     try:
-        rewrites = render(decision, principal(subject), POLICY_VERSION)
+        rewrites = render(decision, principal(subject), CIRCUMSTANCES)
     except Denied:
         return
     for name, value in rewrites.set_headers:

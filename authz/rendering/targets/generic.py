@@ -1,5 +1,6 @@
 """Kind `http`: a warehouse that obeys generic headers and plain query parameters."""
 
+import math
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
@@ -8,6 +9,8 @@ from authz.errors import Denied, Reason
 from authz.identity.principal import Principal
 from authz.policy.decision import Allow
 from authz.policy.policyset import Warehouse
+from authz.rendering.assertion import assertion
+from authz.rendering.circumstances import Circumstances
 from authz.rendering.headers import check_dimensions, header_names, scope_headers
 from authz.rendering.owned import is_owned, removed_headers
 from authz.rendering.query import (
@@ -25,22 +28,27 @@ from authz.scopes.rowfilter import Everything, RowFilter
 _SCOPE_PARAMETER_ONLY: Final = owned_parameters(())
 
 
-def render(allow: Allow, principal: Principal, policy_version: str) -> Rewrites:
+def render(allow: Allow, principal: Principal, circumstances: Circumstances) -> Rewrites:
     """What `authz.rendering.render.render` says, for this kind."""
     warehouse = allow.warehouse
     check_dimensions(warehouse, allow.scope.rows)
     check_told(warehouse, allow.scope.rows)
     # Written for each request by `render_request`; here, so that its denial is remembered with the decision.
     scope_parameters(warehouse, allow.scope.rows)
+    signed = assertion(allow, principal, circumstances) if warehouse.takes_assertion else None
+    version = circumstances.policy_version
     return Rewrites(
-        set_headers=scope_headers(allow, principal, policy_version),
+        set_headers=scope_headers(
+            allow, principal, version, assertion=None if signed is None else signed.text
+        ),
         remove_headers=removed_headers(warehouse),
+        valid_until=math.inf if signed is None else signed.valid_until,
         metadata=MappingProxyType(
             {
                 "principal": principal.key,
                 "scope_id": allow.scope.id,
                 "warehouse": warehouse.name,
-                "policy_version": policy_version,
+                "policy_version": version,
             }
         ),
     )

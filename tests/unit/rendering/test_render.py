@@ -12,13 +12,13 @@ from authz.rendering.rewrites import NO_REWRITES, Rewrites
 from authz.request import AccessRequest
 from authz.scopes.constraints import OneOf
 from authz.scopes.rowfilter import EVERYTHING, RowFilter, where
-from tests.allows import EU, EU_A_OR_US_B, POLICY_VERSION, allow, principal, request
+from tests.allows import CIRCUMSTANCES, EU, EU_A_OR_US_B, POLICY_VERSION, allow, principal, request
 
 CACHE = CacheRule(ttl_seconds=60)
 
 
 def _render(rows: RowFilter = EU, **changes: Any) -> Rewrites:
-    return render(allow(rows, **changes), principal(), POLICY_VERSION)
+    return render(allow(rows, **changes), principal(), CIRCUMSTANCES)
 
 
 def _for(sent: AccessRequest, rows: RowFilter = EU, **changes: Any) -> Rewrites:
