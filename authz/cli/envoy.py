@@ -1,22 +1,18 @@
 """`scopegate envoy`: Envoy's configuration from a policy."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from authz.cli.writing import problems_told, write_files, write_text
 from authz.config.load import load_policy
 from authz.edge.deployment import Deployment
 from authz.edge.globallimits import service_configuration
-from authz.edge.messages import EdgeError
 from authz.edge.render import Format, render_envoy
 from authz.edge.secrets import secret_files
 from authz.policy.policyset import EdgeSettings
-from authz.policy.problems import PolicyError
 
 
 @click.group()
@@ -90,7 +86,7 @@ def render(
 
     Exit status: 0 written, 1 the policy has a problem, 2 it could not be asked.
     """
-    with _problems_told(policy):
+    with problems_told(policy):
         loaded = load_policy(policy)
         text = render_envoy(
             loaded,
@@ -98,7 +94,7 @@ def render(
             Format(text_format),
             Deployment(http=http, limit_service=limit_service, secrets=secrets),
         )
-    _write(text, output)
+    write_text(text, output)
 
 
 @envoy.command(short_help="Print the rate limit service's configuration for a policy.")
@@ -121,9 +117,9 @@ def limits(policy: Path, output: Path | None) -> None:
 
     Exit status: 0 written, 1 the policy has a problem, 2 it could not be written.
     """
-    with _problems_told(policy):
+    with problems_told(policy):
         text = service_configuration(load_policy(policy))
-    _write(text, output)
+    write_text(text, output)
 
 
 @envoy.command(short_help="Write the files that have Envoy follow its certificates.")
@@ -151,41 +147,11 @@ def secrets(policy: Path, output: Path, **overrides: Any) -> None:
 
     Exit status: 0 written, 1 the policy has a problem, 2 they could not be written.
     """
-    with _problems_told(policy):
+    with problems_told(policy):
         files = secret_files(_replaced(load_policy(policy).edge, overrides))
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        click.echo(f"{output}: {error.strerror}", err=True)
-        sys.exit(2)
-    for name, text in files.items():
-        _write(text, output / name)
-
-
-@contextmanager
-def _problems_told(policy: Path) -> Iterator[None]:
-    try:
-        yield
-    except PolicyError as error:
-        for problem in error.problems:
-            click.echo(problem.text, err=True)
-        sys.exit(1)
-    except EdgeError as error:
-        click.echo(f"{policy}: {error}", err=True)
-        sys.exit(1)
+    write_files(files, output)
 
 
 def _replaced(edge: EdgeSettings, overrides: dict[str, Any]) -> EdgeSettings:
     """Only what was given on the command line."""
     return replace(edge, **{name: value for name, value in overrides.items() if value})
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        click.echo(f"{output}: {error.strerror}", err=True)
-        sys.exit(2)

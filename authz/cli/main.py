@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "explain": "Show why a request would be allowed or denied.",
     "audit": "Prove, ask and replay an audit trail.",
     "envoy": "Build Envoy's configuration from a policy.",
+    "render": "Write the files that make a warehouse obey a scope.",
     "drain": "Wait for SIGTERM, then drain the Envoy beside.",
     "demo": "Watch the whole system at work on this machine.",
 }

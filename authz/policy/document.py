@@ -89,6 +89,17 @@ class PersonNamePart(Part):
     """Whether the configured name of the issuer stands in front, `okta:emma`. Needed where there are several."""
 
 
+class PostgrestPart(Part):
+    """The database behind a PostgREST, as `scopegate render postgres` writes it."""
+
+    view_schema: Text = "scopegate_api"
+    """The schema of the views that PostgREST shows: its `db-schemas`, alone."""
+    role: Text = "scopegate_reader"
+    """The role as which PostgREST asks: it may read the views and nothing else."""
+    owner: Text = "scopegate_owner"
+    """The role that the views belong to: row-level security holds for it."""
+
+
 class WarehousePart(Part):
     """An upstream, the requests that belong to it, and how it takes a scope."""
 
@@ -106,6 +117,8 @@ class WarehousePart(Part):
     """Column to label. A labelled column is hidden, unless a grant clears or masks its label."""
     user: Maybe[PersonNamePart] = None
     """What the warehouse is told of who asks, for the kinds that know people by name; the subject, if left out."""
+    postgrest: Maybe[PostgrestPart] = None
+    """For `kind: postgrest`: names in the database."""
     authentication: Maybe[Literal["token", "certificate", "any", "both"]] = None
     """What a caller presents. `any`, if both issuers and client certificates are configured, else the one that is."""
     issuers: Maybe[Annotated[list[Text], Field(min_length=1)]] = None

@@ -21,6 +21,7 @@ SECTIONS: Mapping[str, str] = {
     "DimensionPart": "dimensions",
     "WarehousePart": "warehouses",
     "TablePart": "tables",
+    "PostgrestPart": "postgrest",
     "PersonNamePart": "user",
     "RoutePart": "routes",
     "CachePart": "cache",

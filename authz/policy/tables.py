@@ -44,6 +44,18 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Postgrest:
+    """The database's side of a warehouse of kind `postgrest`."""
+
+    schema: str = "scopegate_api"
+    """Of the views that PostgREST shows."""
+    role: str = "scopegate_reader"
+    """As whom PostgREST asks; it may read the views and nothing else."""
+    owner: str = "scopegate_owner"
+    """Whose the views are: row-level security holds for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonName:
     """What a warehouse that knows people by name is told: the subject, or a claim; with the issuer's name in front
     (`okta:emma`) if `qualified`, so that two issuers' people are never one.

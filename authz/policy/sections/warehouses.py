@@ -16,7 +16,7 @@ from authz.policy.sections.context import Context, dimensions_named, is_broken
 from authz.policy.sections.introspection import check_one_asks
 from authz.policy.sections.places import build_places
 from authz.policy.sections.routing import build_routes
-from authz.policy.sections.tables import build_tables, build_user, check_shape
+from authz.policy.sections.tables import build_postgrest, build_tables, build_user, check_shape
 from authz.policy.tables import OWN_DIALECT, WarehouseKind
 
 _TTL = (timedelta(seconds=1), timedelta(days=7))
@@ -37,6 +37,7 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
     _check_columns(context, path, part)
     tables = build_tables(context, path, part)
     user = build_user(context, path, part, accepts)
+    postgrest = build_postgrest(context, path, part)
     _check_forms(context, path, part)
     tokens = frozenset() if accepts is None else accepts.headers
     cache = _cache(context, (*path, "cache"), part.cache, tokens)
@@ -59,6 +60,7 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
         kind=WarehouseKind(part.kind),
         tables=tables,
         user=user,
+        postgrest=postgrest,
         dialect=OWN_DIALECT.get(WarehouseKind(part.kind), part.dialect),
         headers=_forms(part),
         query=dict(part.query),
