@@ -9,6 +9,7 @@ import click
 
 from authz.cli.writing import problems_told, write_files
 from authz.config.load import load_policy
+from authz.edge.warehouses.cube import cube_files
 from authz.edge.warehouses.postgres import postgres_files
 from authz.policy.policyset import PolicySet, Warehouse
 from authz.policy.problems import did_you_mean
@@ -73,3 +74,13 @@ def postgres(policy: Path, warehouse: str, output: Path) -> None:
     Exit status: 0 written, 1 the policy has a problem or no such warehouse, 2 they could not be written.
     """
     _write(policy, warehouse, output, WarehouseKind.POSTGREST, postgres_files)
+
+
+@render.command(short_help="A queryRewrite for Cube.")
+@_asked
+def cube(policy: Path, warehouse: str, output: Path) -> None:
+    """Write a queryRewrite for Cube, which filters every query by the claims of Scopegate's token.
+
+    Exit status: 0 written, 1 the policy has a problem or no such warehouse, 2 they could not be written.
+    """
+    _write(policy, warehouse, output, WarehouseKind.CUBE, cube_files)

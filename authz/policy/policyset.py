@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from authz.identity.accepts import AcceptedCredentials
 from authz.identity.issuer import Issuer
 from authz.identity.trust import CertificateTrust
-from authz.policy.tables import PersonName, Postgrest, Table, WarehouseKind
+from authz.policy.tables import SIGNED_FOR, PersonName, Postgrest, Table, WarehouseKind
 from authz.policy.terms import ScopeTerm
 from authz.scopes.columns import ColumnMask
 from authz.scopes.values import ValueType
@@ -198,7 +198,7 @@ class Warehouse:
     @property
     def takes_assertion(self) -> bool:
         """Whether something is signed for it, so that it cannot do without keys."""
-        return HeaderForm.ASSERTION in self.headers
+        return HeaderForm.ASSERTION in self.headers or self.kind in SIGNED_FOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,13 @@ OWN_DIALECT: Final[Mapping[WarehouseKind, str]] = {
     WarehouseKind.CLICKHOUSE: "clickhouse",
     WarehouseKind.POSTGREST: "postgres",
 }
-"""Kinds that speak one SQL. They filter table by table, so the policy has to name the tables."""
+"""Kinds that speak one SQL."""
+
+TABLED: Final = frozenset({*OWN_DIALECT, WarehouseKind.CUBE})
+"""Kinds that filter table by table, so that the policy has to name the tables (of Cube: the cubes)."""
+
+SIGNED_FOR: Final = frozenset({WarehouseKind.TRINO, WarehouseKind.POSTGREST, WarehouseKind.CUBE})
+"""Kinds that believe a scope for its signature."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,11 @@ and `:scheme` cannot be removed by an answer at all. `connection` and what it na
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from authz.policy.policyset import Warehouse
+from authz.policy.tables import WarehouseKind
 from authz.rendering.rewrites import OWNED_PREFIX
 
 ID: Final = "x-scope-id"
@@ -99,13 +100,26 @@ OWNED_HEADERS: Final = (
 REMOVED_HEADERS: Final = (*CREDENTIAL_HEADERS, *TOKEN_HEADERS, *OWNED_HEADERS)
 """What every answer removes, whether the request carried it or not: Envoy need not show Scopegate every header."""
 
+OF_KIND: Final[Mapping[WarehouseKind, tuple[str, ...]]] = {
+    # Another schema than that of the views.
+    WarehouseKind.POSTGREST: ("accept-profile", "content-profile"),
+}
+"""Headers that mean something to one kind of warehouse only."""
+
+TAKES_BEARER: Final = frozenset({WarehouseKind.POSTGREST, WarehouseKind.CUBE})
+"""Kinds that read Scopegate's own token in `authorization`.
+
+INVARIANT: the answer sets that header for them, always, and then must not remove it (Envoy removes last).
+"""
+
 _REMOVED: Final = frozenset(REMOVED_HEADERS)
 
 
 def removed_headers(warehouse: Warehouse) -> tuple[str, ...]:
     """What every answer for a warehouse removes: beside the above, wherever the policy lets a token stand."""
     own = (warehouse.token_headers | warehouse.accepts.headers) - _REMOVED
-    return (*REMOVED_HEADERS, *sorted(own))
+    removed = (*REMOVED_HEADERS, *OF_KIND.get(warehouse.kind, ()), *sorted(own))
+    return tuple(name for name in removed if name != "authorization" or warehouse.kind not in TAKES_BEARER)
 
 
 def mutable_headers_expression(warehouses: Iterable[Warehouse]) -> str:
@@ -122,6 +136,7 @@ def is_owned(name: str, warehouse: Warehouse) -> bool:
         or name in _REMOVED
         or name in warehouse.token_headers
         or name in warehouse.accepts.headers
+        or name in OF_KIND.get(warehouse.kind, ())
     )
 
 

@@ -11,7 +11,7 @@ from authz.policy.decision import Allow
 from authz.policy.tables import WarehouseKind
 from authz.rendering.circumstances import Circumstances
 from authz.rendering.rewrites import Rewrites
-from authz.rendering.targets import generic
+from authz.rendering.targets import cube, generic, postgrest
 from authz.request import AccessRequest
 
 
@@ -24,9 +24,11 @@ def render(allow: Allow, principal: Principal, circumstances: Circumstances) -> 
     match allow.warehouse.kind:
         case WarehouseKind.HTTP:
             return generic.render(allow, principal, circumstances)
-        case (
-            WarehouseKind.TRINO | WarehouseKind.CLICKHOUSE | WarehouseKind.POSTGREST | WarehouseKind.CUBE
-        ) as kind:
+        case WarehouseKind.POSTGREST:
+            return postgrest.render(allow, principal, circumstances)
+        case WarehouseKind.CUBE:
+            return cube.render(allow, principal, circumstances)
+        case (WarehouseKind.TRINO | WarehouseKind.CLICKHOUSE) as kind:
             raise _not_rendered(kind)
         case kind:
             assert_never(kind)
@@ -35,15 +37,17 @@ def render(allow: Allow, principal: Principal, circumstances: Circumstances) -> 
 def render_request(allow: Allow, request: AccessRequest, policy_version: str) -> Rewrites:
     """What this request needs beside `render`: runs on every request.
 
-    Raises `Denied(request_ambiguous)` for a client's owned query parameter in any spelling, and for an owned
-    header written with underscores.
+    Raises `Denied`: `request_ambiguous` for a client's owned query parameter in any spelling, and for an owned
+    header written with underscores; `route_unknown` and `method_denied` for what a kind keeps closed.
     """
     match allow.warehouse.kind:
         case WarehouseKind.HTTP:
             return generic.render_request(allow, request, policy_version)
-        case (
-            WarehouseKind.TRINO | WarehouseKind.CLICKHOUSE | WarehouseKind.POSTGREST | WarehouseKind.CUBE
-        ) as kind:
+        case WarehouseKind.POSTGREST:
+            return postgrest.render_request(allow, request)
+        case WarehouseKind.CUBE:
+            return cube.render_request(allow, request)
+        case (WarehouseKind.TRINO | WarehouseKind.CLICKHOUSE) as kind:
             raise _not_rendered(kind)
         case kind:
             assert_never(kind)

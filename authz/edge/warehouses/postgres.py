@@ -15,6 +15,7 @@ from sqlglot import exp
 from authz.edge.messages import EdgeError
 from authz.policy.policyset import PolicySet, Warehouse
 from authz.policy.tables import Table
+from authz.rendering.targets.postgrest import MAX_ALTERNATIVES
 from authz.scopes.values import ValueType
 
 _TYPES: Final[Mapping[ValueType, tuple[str, str]]] = {
@@ -27,9 +28,6 @@ _TYPES: Final[Mapping[ValueType, tuple[str, str]]] = {
     ValueType.BOOLEAN: ("integer", "int4range"),
 }
 """What a column is compared as, and its ranges."""
-
-MAX_ALTERNATIVES: Final = 8
-"""Alternatives of a row filter that the policies look at; a scope of more is refused before it is sent."""
 
 _DOLLAR: Final = "$scopegate$"
 

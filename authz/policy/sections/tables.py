@@ -9,7 +9,7 @@ from authz.policy.document import TablePart, WarehousePart
 from authz.policy.problems import listed
 from authz.policy.report import Path
 from authz.policy.sections.context import Context, is_broken
-from authz.policy.tables import OWN_DIALECT, PersonName, Postgrest, Table, WarehouseKind
+from authz.policy.tables import OWN_DIALECT, TABLED, PersonName, Postgrest, Table, WarehouseKind
 
 _WORD: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_$\-]{0,126}[A-Za-z0-9_$])?"
 _NAMES: Final[Mapping[WarehouseKind, tuple[str, re.Pattern[str]]]] = {
@@ -20,6 +20,10 @@ _NAMES: Final[Mapping[WarehouseKind, tuple[str, re.Pattern[str]]]] = {
     ),
     WarehouseKind.CLICKHOUSE: ("`database.table`", re.compile(rf"{_WORD}\.{_WORD}\Z", re.ASCII)),
     WarehouseKind.POSTGREST: ("`schema.table`", re.compile(rf"{_WORD}\.{_WORD}\Z", re.ASCII)),
+    WarehouseKind.CUBE: (
+        "the name of a cube or a view",
+        re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z", re.ASCII),
+    ),
 }
 _ANY_NAME: Final = ("a name of up to three parts", re.compile(rf"{_WORD}(?:\.{_WORD}){{0,2}}\Z", re.ASCII))
 _COLUMN_NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,128}\Z")
@@ -41,7 +45,7 @@ def check_shape(context: Context, path: Path, part: WarehousePart) -> None:
         _say_missing(context, path, part, kind)
     elif part.tables and not any(table.columns for table in part.tables.values()):
         add("empty", (*path, "tables"), "no table has a dimension", _NO_DIMENSION)
-    elif part.columns and kind in OWN_DIALECT:
+    elif part.columns and kind in TABLED:
         add("conflict", (*path, "columns"), f"`columns`, with `kind: {kind}`", "name the `tables`", key=True)
     if part.tables and part.labels and not is_broken(part.labels):
         add("conflict", (*path, "labels"), "`labels` beside `tables`", "each table has its own", key=True)
@@ -49,7 +53,7 @@ def check_shape(context: Context, path: Path, part: WarehousePart) -> None:
 
 
 def _say_missing(context: Context, path: Path, part: WarehousePart, kind: WarehouseKind) -> None:
-    key = "tables" if kind in OWN_DIALECT else "columns"
+    key = "tables" if kind in TABLED else "columns"
     if key in part.model_fields_set:
         context.report.add("empty", (*path, key), "the mapping is empty", _NO_DIMENSION)
         return

@@ -2,7 +2,6 @@
 
 import math
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Final
 
 from authz.errors import Denied, Reason
@@ -12,7 +11,7 @@ from authz.policy.policyset import Warehouse
 from authz.rendering.assertion import assertion
 from authz.rendering.circumstances import Circumstances
 from authz.rendering.headers import check_dimensions, header_names, scope_headers
-from authz.rendering.owned import is_owned, removed_headers
+from authz.rendering.owned import removed_headers
 from authz.rendering.query import (
     owned_parameters,
     partition,
@@ -21,7 +20,8 @@ from authz.rendering.query import (
     rewritten_path,
     scope_parameters,
 )
-from authz.rendering.rewrites import NO_METADATA, NO_REWRITES, OWNED_PREFIX, SCOPE_PARAMETER, Rewrites
+from authz.rendering.rewrites import NO_METADATA, NO_REWRITES, SCOPE_PARAMETER, Rewrites
+from authz.rendering.targets.common import decision_metadata, owned_removals
 from authz.request import AccessRequest
 from authz.scopes.rowfilter import Everything, RowFilter
 
@@ -43,22 +43,14 @@ def render(allow: Allow, principal: Principal, circumstances: Circumstances) -> 
         ),
         remove_headers=removed_headers(warehouse),
         valid_until=math.inf if signed is None else signed.valid_until,
-        metadata=MappingProxyType(
-            {
-                "principal": principal.key,
-                "scope_id": allow.scope.id,
-                "warehouse": warehouse.name,
-                "policy_version": version,
-            }
-        ),
+        metadata=decision_metadata(allow, principal, version),
     )
 
 
 def render_request(allow: Allow, request: AccessRequest, policy_version: str) -> Rewrites:
     """What `authz.rendering.render.render_request` says, for this kind."""
     warehouse = allow.warehouse
-    names = "\n".join(request.headers).lower()
-    remove = _removals(allow, request) if "_" in names or OWNED_PREFIX in names else ()
+    remove = owned_removals(allow.warehouse, request, header_names(allow))
     if warehouse.query:
         return _with_parameters(allow, request, policy_version, remove)
     if request.query:
@@ -106,16 +98,3 @@ def _parameters(allow: Allow) -> tuple[str, frozenset[str]]:
     return scope_parameters(allow.warehouse, allow.scope.rows), owned_parameters(
         allow.warehouse.query.values()
     )
-
-
-def _removals(allow: Allow, request: AccessRequest) -> tuple[str, ...]:
-    """The owned headers that the client sent and the answer does not set (Envoy removes last)."""
-    names = [name.lower() for name in request.headers]
-    for name in names:
-        if "_" in name and is_owned(name.replace("_", "-"), allow.warehouse):
-            # CGI and WSGI servers read `x_scope_region` and `x-scope-region` as one name (oauth2-proxy CVE-2025-64484).
-            raise Denied(
-                Reason.REQUEST_AMBIGUOUS, "a header that belongs to Scopegate, written with underscores"
-            )
-    kept = header_names(allow)
-    return tuple(name for name in names if name.startswith(OWNED_PREFIX) and name not in kept)
