@@ -94,7 +94,9 @@ class Server:
         self._draining = False
         self._in_force = InForce(settings.policy, metrics=metrics, audit=audit, remembered=settings.remember)
         self._grpc = GrpcServer(self._in_force.engine.settle)
-        self._admin = AdminServer(metrics=metrics.text, readiness=self._readiness)
+        self._admin = AdminServer(
+            metrics=metrics.text, readiness=self._readiness, published=self._in_force.published_keys
+        )
         metrics.watch_in_flight(lambda: self._grpc.in_flight)
 
     async def run(self) -> int:

@@ -7,7 +7,7 @@ leaves the old one in force and is said in the log, in a metric and on /readyz.
 import asyncio
 import gc
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -21,28 +21,30 @@ from authz.check import Snapshot
 from authz.config.load import load_policy, uncollected
 from authz.config.watch import Fingerprint, fingerprint
 from authz.identity.authenticator import Authenticator
-from authz.identity.certificates import TrustBundle
-from authz.identity.keyset import KeySet
 from authz.identity.revocations import Revocations
 from authz.identity.usedtokens import UsedTokens
 from authz.keysources.introspector import Introspected, Introspectors
-from authz.keysources.keysources import KeySources, Prepared
+from authz.keysources.keysources import KeySources
+from authz.keysources.prepared import Materials, Prepared
 from authz.keysources.source import SourceKind, SourceStatus
 from authz.memory import DEFAULT_REMEMBERED, Memory
 from authz.policy.policyset import PolicySet
 from authz.policy.problems import PolicyError
 from authz.recording import Recording
 from authz.settling import Settling
+from authz.signing.keys import SigningKeys
 from authz.telemetry.metrics import Metrics, Refresh, Reload
 from authz.transport.admin import Readiness
 from authz.transport.answers import AnswerWriter
 from authz.transport.engine import Engine, Serving
+from authz.transport.jwks import Unpublished
 
 _log: Final = structlog.get_logger("scopegate")
 _WHAT: Final = {
     SourceKind.ISSUER_KEYS: "keys of issuer",
     SourceKind.TRUST_BUNDLE: "roots of client certificates",
     SourceKind.REVOCATIONS: "the file of",
+    SourceKind.SIGNING_KEYS: "keys to sign an",
 }
 
 
@@ -73,8 +75,9 @@ class InForce:
         self._loading = asyncio.Lock()
         self._attempts: dict[tuple[SourceKind, str], SourceStatus] = {}
         self._introspection_problems: dict[str, str] = {}
-        self._verified_by: tuple[Mapping[str, KeySet], Mapping[str, TrustBundle]] = ({}, {})
-        self.engine = Engine(self._serving(None, {}, {}, None))
+        self._materials = Materials()
+        self.engine = Engine(self._serving(None, Materials()))
+        metrics.watch_signing_keys(self._signing_keys)
         metrics.watch_revocation_lists(
             lambda: {
                 name: [(made.this_update, made.next_update) for made in bundle.lists]
@@ -104,7 +107,9 @@ class InForce:
             if self._policy is not None and policy.version == self._policy.version:
                 self._accepted(Reload.UNCHANGED)
                 return True
-            prepared = await self._keys.prepare(policy.issuers, policy.trusts, policy.revocations)
+            prepared = await self._keys.prepare(
+                policy.issuers, policy.trusts, policy.revocations, policy.assertion
+            )
             broken = self._newly_broken(policy, prepared)
             if self._policy is not None and broken:
                 return self._refuse(broken)
@@ -143,6 +148,8 @@ class InForce:
                 yield from map(Path, issuer.keys.files)
             for trust in policy.trusts.values():
                 yield from map(Path, trust.files)
+            if policy.assertion is not None:
+                yield from map(Path, policy.assertion.key_files)
         tried, policy = self._tried, self._policy
         if tried is not None and tried.revocations and (policy is None or tried.version != policy.version):
             # It may be what kept the policy from being in force.
@@ -153,6 +160,15 @@ class InForce:
         for policy in (self._policy, self._tried):
             if policy is not None and policy.revocations is not None:
                 yield Path(policy.revocations)
+
+    def published_keys(self) -> SigningKeys | Unpublished:
+        """The keys of the moment: those that the next check would sign with are among them."""
+        snapshot = self.engine.serving.snapshot
+        if snapshot is None:
+            return Unpublished.NOT_LOADED
+        if snapshot.policy.assertion is None:
+            return Unpublished.NOT_CONFIGURED
+        return Unpublished.NOT_LOADED if snapshot.signing is None else snapshot.signing
 
     def readiness(self) -> Readiness:
         """What is missing before checks can be answered, and how everything else is."""
@@ -191,7 +207,7 @@ class InForce:
         self._policy = policy
         self._loaded_at = time.time()
         self._introspectors.adopt(policy.issuers)
-        self.engine.serving = self._serving(policy, prepared.key_sets, prepared.bundles, prepared.revocations)
+        self.engine.serving = self._serving(policy, prepared.materials)
         self._keys.adopt(prepared)
         self._forget_sources()
         self._accepted(Reload.LOADED)
@@ -204,21 +220,15 @@ class InForce:
         )
         self._note_readiness()
 
-    def _serving(
-        self,
-        policy: PolicySet | None,
-        key_sets: Mapping[str, KeySet],
-        bundles: Mapping[str, TrustBundle],
-        revocations: Revocations | None,
-    ) -> Serving:
-        self._verified_by = (key_sets, bundles)
-        self._metrics.revocations_in_force(0 if revocations is None else revocations.size)
+    def _serving(self, policy: PolicySet | None, materials: Materials) -> Serving:
+        self._materials = materials
+        self._metrics.revocations_in_force(_entries(materials.revocations))
         snapshot = None
         if policy is not None:
             authenticator = Authenticator(
                 issuers=policy.issuers,
-                key_sets=key_sets,
-                bundles=bundles,
+                key_sets=materials.key_sets,
+                bundles=materials.bundles,
                 introspected=self._introspectors.tokens,
                 used=self._used_tokens,
                 remembered=self._remembered,
@@ -226,7 +236,8 @@ class InForce:
             snapshot = Snapshot(
                 policy=policy,
                 authenticator=authenticator,
-                revocations=revocations,
+                revocations=materials.revocations,
+                signing=materials.signing,
                 remembered=Memory(self._remembered),
             )
         answers = AnswerWriter(
@@ -238,13 +249,7 @@ class InForce:
             remembered=self._remembered,
         )
         if snapshot is not None:
-            self._metrics.watch_memories(
-                {
-                    **snapshot.authenticator.memories,
-                    "decisions": snapshot.remembered,
-                    "answers": answers.allows,
-                }
-            )
+            self._watch_memories(snapshot, answers)
         return Serving(
             snapshot=snapshot,
             answers=answers,
@@ -262,22 +267,41 @@ class InForce:
             ),
         )
 
+    def _signing_keys(self) -> SigningKeys | None:
+        keys = self.published_keys()
+        return keys if isinstance(keys, SigningKeys) else None
+
+    def _watch_memories(self, snapshot: Snapshot, answers: AnswerWriter) -> None:
+        self._metrics.watch_memories(
+            {**snapshot.authenticator.memories, "decisions": snapshot.remembered, "answers": answers.allows}
+        )
+
     def _keys_changed(self) -> None:
         if self._policy is None:
             return
-        serving, revocations = self.engine.serving, self._keys.revocations
-        materials = (self._keys.key_sets, self._keys.bundles)
-        if serving.snapshot is not None and materials == self._verified_by:
-            # What was verified and decided stays so: revocations are looked at behind it, on every check.
-            snapshot = replace(serving.snapshot, revocations=revocations)
-            self.engine.serving = replace(serving, snapshot=snapshot)
-            entries = 0 if revocations is None else revocations.size
-            self._metrics.revocations_in_force(entries)
-            _log.info("revocations_changed", entries=entries)
+        serving, materials = self.engine.serving, self._keys.materials
+        if serving.snapshot is not None and materials.verifies_like(self._materials):
+            self._replace_beside_verification(serving, serving.snapshot, materials)
         else:
-            self.engine.serving = self._serving(self._policy, *materials, revocations)
+            self.engine.serving = self._serving(self._policy, materials)
             _log.info("keys_changed")
         self._note_readiness()
+
+    def _replace_beside_verification(
+        self, serving: Serving, snapshot: Snapshot, materials: Materials
+    ) -> None:
+        """What was verified stays so, and so do decisions: revocations are looked at behind them, on every check."""
+        changed = replace(snapshot, revocations=materials.revocations)
+        if materials.signing != snapshot.signing:
+            # With what was decided goes what was signed for it: by a key that may not be published any more.
+            changed = replace(changed, signing=materials.signing, remembered=Memory(self._remembered))
+            self._watch_memories(changed, serving.answers)
+            _log.info("signing_keys_changed", **_told(materials.signing))
+        if changed.revocations is not snapshot.revocations:
+            entries = _entries(changed.revocations)
+            self._metrics.revocations_in_force(entries)
+            _log.info("revocations_changed", entries=entries)
+        self.engine.serving = replace(serving, snapshot=changed)
 
     def _introspected(self, issuer: str, outcome: Introspected, problem: str | None) -> None:
         self._metrics.introspected(issuer, outcome.value)
@@ -343,3 +367,14 @@ class InForce:
         self.ready.set()
         self._metrics.ready(ready=True)
         _log.info("ready")
+
+
+def _entries(revocations: Revocations | None) -> int:
+    return 0 if revocations is None else revocations.size
+
+
+def _told(keys: SigningKeys | None) -> dict[str, object]:
+    """What may be said of keys to sign with: their ids."""
+    if keys is None:
+        return {}
+    return {"signs": keys.signing.kid, "published": [key.kid for key in keys.published]}

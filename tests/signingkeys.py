@@ -18,16 +18,21 @@ def pem_of(key: PrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-@cache
-def ec_pem(_: str = "one") -> bytes:
+def ec_pem(name: str = "one") -> bytes:
     """A P-256 key."""
-    return pem_of(ec.generate_private_key(ec.SECP256R1()))
+    return _made(name, 0)
+
+
+def rsa_pem(name: str = "one", bits: int = 2048) -> bytes:
+    """An RSA key."""
+    return _made(name, bits)
 
 
 @cache
-def rsa_pem(_: str = "one", bits: int = 2048) -> bytes:
-    """An RSA key."""
-    return pem_of(rsa.generate_private_key(public_exponent=65537, key_size=bits))
+def _made(_: str, bits: int) -> bytes:
+    if bits:
+        return pem_of(rsa.generate_private_key(public_exponent=65537, key_size=bits))
+    return pem_of(ec.generate_private_key(ec.SECP256R1()))
 
 
 def ec_signing_key(name: str = "one") -> SigningKey:

@@ -4,11 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from authz.identity.issuer import Issuer
+from authz.identity.trust import CertificateTrust
 from authz.keysources.clientproof import load_proof
-from authz.keysources.files import SourceFileError, load_key_set, load_revocations, load_trust_bundle
+from authz.keysources.files import (
+    SourceFileError,
+    load_key_set,
+    load_revocations,
+    load_signing_keys,
+    load_trust_bundle,
+)
 from authz.policy.lint import lint
 from authz.policy.parse import parse_policy
-from authz.policy.policyset import Grant, Place, PolicySet, Restriction
+from authz.policy.policyset import AssertionRule, Grant, Place, PolicySet, Restriction
 from authz.policy.problems import PolicyError, Problem, Severity, in_file_order
 from authz.policy.yamlvalues import SourceText
 from authz.rendering.expressible import expressible
@@ -65,28 +72,46 @@ def _obstacles(policy: PolicySet) -> Iterator[Problem]:
 def _files(policy: PolicySet, now: float) -> Iterator[Problem]:
     """The files that Scopegate itself reads. Envoy's may be on another machine."""
     for issuer in policy.issuers.values():
-        if issuer.keys.is_local:
-            place = policy.places[f"issuers.{issuer.name}"]
-            key = ".secrets" if issuer.keys.secrets else ".jwks_file"
-            try:
-                keys = load_key_set(issuer)
-            except SourceFileError as error:
-                yield _problem("file", place, Severity.ERROR, str(error), key)
-            else:
-                for left_out in keys.problems:
-                    yield _problem("key_left_out", place, Severity.WARNING, left_out, key)
+        yield from _issuer(policy, issuer)
         yield from _client_proof(policy, issuer)
     for trust in policy.trusts.values():
-        place = policy.places[f"client_certificates.{trust.name}"]
-        try:
-            bundle = load_trust_bundle(trust)
-        except SourceFileError as error:
-            yield _problem("file", place, Severity.ERROR, str(error))
-            continue
-        for text in bundle.problems(now):
-            yield _problem("bundle", place, Severity.WARNING, text)
+        yield from _trust(policy, trust, now)
+    if policy.assertion is not None:
+        yield from _signing_keys(policy, policy.assertion)
     if policy.revocations is not None:
         yield from _revocations(policy, policy.revocations)
+
+
+def _issuer(policy: PolicySet, issuer: Issuer) -> Iterator[Problem]:
+    if not issuer.keys.is_local:
+        return
+    place = policy.places[f"issuers.{issuer.name}"]
+    key = ".secrets" if issuer.keys.secrets else ".jwks_file"
+    try:
+        keys = load_key_set(issuer)
+    except SourceFileError as error:
+        yield _problem("file", place, Severity.ERROR, str(error), key)
+    else:
+        for left_out in keys.problems:
+            yield _problem("key_left_out", place, Severity.WARNING, left_out, key)
+
+
+def _trust(policy: PolicySet, trust: CertificateTrust, now: float) -> Iterator[Problem]:
+    place = policy.places[f"client_certificates.{trust.name}"]
+    try:
+        bundle = load_trust_bundle(trust)
+    except SourceFileError as error:
+        yield _problem("file", place, Severity.ERROR, str(error))
+    else:
+        for text in bundle.problems(now):
+            yield _problem("bundle", place, Severity.WARNING, text)
+
+
+def _signing_keys(policy: PolicySet, rule: AssertionRule) -> Iterator[Problem]:
+    try:
+        load_signing_keys(rule)
+    except SourceFileError as error:
+        yield _problem("file", policy.places["assertion"], Severity.ERROR, str(error), ".keys")
 
 
 def _client_proof(policy: PolicySet, issuer: Issuer) -> Iterator[Problem]:

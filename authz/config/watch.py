@@ -12,7 +12,7 @@ from typing import Final
 
 from watchfiles import awatch
 
-Fingerprint = tuple[tuple[str, int, int, int], ...]
+Fingerprint = tuple[tuple[str, int, int, int, int], ...]
 
 _QUIET_MILLISECONDS: Final = 100
 _MAX_GROUPED_MILLISECONDS: Final = 500
@@ -23,7 +23,9 @@ _POLICY_SUFFIXES: Final = frozenset({".yaml", ".yml"})
 
 
 def fingerprint(paths: Iterable[Path]) -> Fingerprint:
-    """What tells one content of `paths` from the next: inode, size and time of change of what they lead to.
+    """What tells one content of `paths` from the next: inode, size, mode and time of change of what they lead to.
+
+    The mode, because a secret that was refused for it (`chmod o=`) is good now.
 
     A directory stands for the policy files in it. What does not exist (any more) has no entry.
     """
@@ -34,7 +36,7 @@ def fingerprint(paths: Iterable[Path]) -> Fingerprint:
                 status = file.stat()
             except OSError:
                 continue
-            found.append((str(file), status.st_ino, status.st_size, status.st_mtime_ns))
+            found.append((str(file), status.st_ino, status.st_size, status.st_mode, status.st_mtime_ns))
     return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""Key sets, trust bundles and revocations from files."""
+"""Key sets, trust bundles, revocations and keys to sign with, from files."""
 
 import os
 import stat
@@ -12,8 +12,17 @@ from authz.identity.pem import MAX_BUNDLE_BYTES
 from authz.identity.revocations import Revocations
 from authz.identity.sharedsecret import MAX_SECRET_BYTES, parse_shared_secret
 from authz.identity.trust import CertificateTrust
+from authz.policy.policyset import AssertionRule
 from authz.policy.revocationfile import parse_revocations
 from authz.policy.yamlvalues import SourceText
+from authz.signing.keys import (
+    MAX_KEY_BYTES,
+    SigningKey,
+    SigningKeyError,
+    SigningKeys,
+    parse_signing_key,
+    signing_keys,
+)
 
 MAX_REVOCATION_BYTES = 33_554_432
 
@@ -67,6 +76,24 @@ def load_revocations(place: str) -> Revocations:
         line = data.count(b"\n", 0, error.start) + 1
         raise SourceFileError(f"{place}:{line}: not UTF-8") from None
     return parse_revocations(SourceText(place, text))
+
+
+def load_signing_keys(rule: AssertionRule) -> SigningKeys:
+    """The keys that sign, from files that not everybody may read. Raises `SourceFileError`, which never quotes them."""
+    keys = {place: _load_signing_key(place) for place in rule.key_files}
+    signing = keys[rule.signs]
+    if rule.algorithm is not None and signing.algorithm.value != rule.algorithm:
+        raise SourceFileError(
+            f"{rule.signs}: a key for {signing.algorithm.value}, expected one for {rule.algorithm}"
+        )
+    return signing_keys(list(keys.values()), signing)
+
+
+def _load_signing_key(place: str) -> SigningKey:
+    try:
+        return parse_signing_key(read_private_file(place, MAX_KEY_BYTES))
+    except SigningKeyError as error:
+        raise SourceFileError(f"{place}: {error}") from None
 
 
 def _load(place: str, limit: int, *, private: bool = False) -> bytes:

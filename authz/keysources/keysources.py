@@ -1,4 +1,4 @@
-"""The background work that keeps key sets, trust bundles and revocations fresh.
+"""The background work that keeps key sets, trust bundles, revocations and keys to sign with fresh.
 
 Checks never wait for it: they read what the snapshot holds. Every change ends in one call of `on_change`,
 upon which the app builds a new snapshot.
@@ -9,12 +9,11 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from authz.identity.certificates import TrustBundle
 from authz.identity.issuer import Issuer
 from authz.identity.keyset import KeySet
-from authz.identity.revocations import NOTHING_REVOKED, Revocations
+from authz.identity.revocations import Revocations
 from authz.identity.trust import CertificateTrust
 from authz.keysources.demand import Demand
 from authz.keysources.discovery import RemoteKeys
@@ -23,80 +22,22 @@ from authz.keysources.files import (
     SourceFileError,
     load_key_set,
     load_revocations,
+    load_signing_keys,
     load_trust_bundle,
 )
+from authz.keysources.prepared import AnySource, IssuerSource, Materials, Prepared, SigningSource, TrustSource
 from authz.keysources.schedule import Schedule
 from authz.keysources.source import Loaded, Source, SourceKind, SourceStatus
+from authz.policy.policyset import AssertionRule
 from authz.policy.problems import PolicyError
+from authz.signing.keys import SigningKeys
 
-_AnySource = Source[KeySet] | Source[TrustBundle] | Source[Revocations]
 _SHOWN_PROBLEMS = 5
 
 REVOCATIONS = "revocations"
 """The name of the file of revocations among the sources; there is one at most."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _IssuerSource:
-    issuer: Issuer
-    source: Source[KeySet]
-    demand: Demand
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _TrustSource:
-    trust: CertificateTrust
-    source: Source[TrustBundle]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Prepared:
-    """The sources of a policy, each tried at least once, not yet in force."""
-
-    issuers: Mapping[str, _IssuerSource] = field(default_factory=dict)
-    trusts: Mapping[str, _TrustSource] = field(default_factory=dict)
-    revocation_source: Source[Revocations] | None = None
-    """None where the policy names no file of revocations."""
-
-    @property
-    def revocations(self) -> Revocations | None:
-        """The revocations at hand. Nothing is revoked without a file; None if there is one that was never read."""
-        return NOTHING_REVOKED if self.revocation_source is None else self.revocation_source.material
-
-    @property
-    def key_sets(self) -> dict[str, KeySet]:
-        """The key sets at hand, by issuer name."""
-        return {
-            name: entry.source.material
-            for name, entry in self.issuers.items()
-            if entry.source.material is not None
-        }
-
-    @property
-    def bundles(self) -> dict[str, TrustBundle]:
-        """The trust bundles at hand, by trust name."""
-        return {
-            name: entry.source.material
-            for name, entry in self.trusts.items()
-            if entry.source.material is not None
-        }
-
-    @property
-    def sources(self) -> list[_AnySource]:
-        """Every source, issuers first."""
-        keys: list[_AnySource] = [entry.source for entry in self.issuers.values()]
-        keys += [entry.source for entry in self.trusts.values()]
-        return keys if self.revocation_source is None else [*keys, self.revocation_source]
-
-    @property
-    def status(self) -> tuple[SourceStatus, ...]:
-        """How each source is."""
-        return tuple(source.status() for source in self.sources)
-
-    @property
-    def missing(self) -> tuple[SourceStatus, ...]:
-        """The sources that have nothing at all, with the error of each."""
-        return tuple(status for status in self.status if not status.loaded)
+ASSERTION = "assertion"
+"""The name of the keys to sign with among the sources; they are one, as they change together."""
 
 
 class KeySources:
@@ -124,7 +65,7 @@ class KeySources:
         self._fetch_seconds = fetch_seconds
         self._clock = clock
         self._current = Prepared()
-        self._tasks: dict[_AnySource, asyncio.Task[None]] = {}
+        self._tasks: dict[AnySource, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._reading_files = asyncio.Lock()
 
@@ -140,8 +81,13 @@ class KeySources:
 
     @property
     def revocations(self) -> Revocations | None:
-        """The last good revocations; see `Prepared.revocations`."""
+        """The last good revocations; see `Materials`."""
         return self._current.revocations
+
+    @property
+    def materials(self) -> Materials:
+        """The last good of everything."""
+        return self._current.materials
 
     @property
     def status(self) -> tuple[SourceStatus, ...]:
@@ -158,9 +104,10 @@ class KeySources:
         issuers: Mapping[str, Issuer],
         trusts: Mapping[str, CertificateTrust],
         revocations: str | None = None,
+        assertion: AssertionRule | None = None,
     ) -> Prepared:
         """Try every source once and begin to refresh. What failed is in `missing`; URLs are tried again."""
-        prepared = await self.prepare(issuers, trusts, revocations)
+        prepared = await self.prepare(issuers, trusts, revocations, assertion)
         self.adopt(prepared)
         return prepared
 
@@ -175,10 +122,11 @@ class KeySources:
         issuers: Mapping[str, Issuer],
         trusts: Mapping[str, CertificateTrust],
         revocations: str | None = None,
+        assertion: AssertionRule | None = None,
     ) -> Prepared:
         """The sources of a policy: unchanged ones as they are, new and changed ones tried once.
 
-        `revocations` is the file of revocations, if there is one.
+        `revocations` is the file of revocations, `assertion` says which keys sign, if there are such.
         """
         prepared = Prepared(
             issuers={name: self._issuer_source(issuer) for name, issuer in issuers.items()},
@@ -186,6 +134,7 @@ class KeySources:
             revocation_source=None
             if revocations is None
             else self._revocation_source(revocations, frozenset(issuers), frozenset(trusts)),
+            signing_source=None if assertion is None else self._signing_source(assertion),
         )
         await asyncio.gather(*(self._attempt(source) for source in prepared.sources if not source.tried))
         return prepared
@@ -193,7 +142,7 @@ class KeySources:
     def adopt(self, prepared: Prepared) -> None:
         """Put prepared sources in force: end the refreshing of those that are gone, begin that of the new."""
         self._current = prepared
-        wanted: dict[_AnySource, Issuer] = {
+        wanted: dict[AnySource, Issuer] = {
             entry.source: entry.issuer
             for entry in prepared.issuers.values()
             if not entry.issuer.keys.is_local
@@ -247,7 +196,7 @@ class KeySources:
         if source is not None and await self._attempt(source) and source is self._current.revocation_source:
             self._announce()
 
-    async def _keep_fresh(self, source: _AnySource, refresh_seconds: float) -> None:
+    async def _keep_fresh(self, source: AnySource, refresh_seconds: float) -> None:
         # One task for each issuer: at most one request at a time, whoever asks for one.
         while True:
             with suppress(TimeoutError):
@@ -262,13 +211,13 @@ class KeySources:
             finally:
                 source.looks.end()
 
-    def _delay(self, source: _AnySource, refresh_seconds: float) -> float:
+    def _delay(self, source: AnySource, refresh_seconds: float) -> float:
         chance = random.random()  # noqa: S311 - jitter keeps workers apart, it is no secret
         if source.failures:
             return self._schedule.after_failure(refresh_seconds, source.failures, chance)
         return self._schedule.after_success(refresh_seconds, source.max_age, chance)
 
-    async def _attempt(self, source: _AnySource, *, quickly: bool = False) -> bool:
+    async def _attempt(self, source: AnySource, *, quickly: bool = False) -> bool:
         changed = await source.attempt(quickly=quickly)
         _call_listener(lambda: self._on_attempt(source.status()))
         return changed
@@ -276,16 +225,16 @@ class KeySources:
     def _announce(self) -> None:
         _call_listener(self._on_change)
 
-    def _end(self, source: _AnySource) -> None:
+    def _end(self, source: AnySource) -> None:
         task = self._tasks.pop(source)
         task.cancel()
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
-    def _issuer_source(self, issuer: Issuer) -> _IssuerSource:
+    def _issuer_source(self, issuer: Issuer) -> IssuerSource:
         old = self._current.issuers.get(issuer.name)
         if old is not None and (old.issuer.issuer, old.issuer.keys) == (issuer.issuer, issuer.keys):
-            return _IssuerSource(issuer, old.source, old.demand)
+            return IssuerSource(issuer, old.source, old.demand)
         remote = RemoteKeys(issuer, total_seconds=self._fetch_seconds)
 
         async def load() -> Loaded[KeySet]:
@@ -305,17 +254,17 @@ class KeySources:
             load_quickly=load_quickly,
             clock=self._clock,
         )
-        return _IssuerSource(issuer, source, Demand(self._schedule))
+        return IssuerSource(issuer, source, Demand(self._schedule))
 
-    def _trust_source(self, trust: CertificateTrust) -> _TrustSource:
+    def _trust_source(self, trust: CertificateTrust) -> TrustSource:
         old = self._current.trusts.get(trust.name)
         if old is not None and old.trust == trust:
-            return _TrustSource(trust, old.source)
+            return TrustSource(trust, old.source)
 
         async def load() -> Loaded[TrustBundle]:
             return Loaded(material=await asyncio.to_thread(load_trust_bundle, trust))
 
-        return _TrustSource(
+        return TrustSource(
             trust,
             Source(
                 kind=SourceKind.TRUST_BUNDLE,
@@ -355,6 +304,29 @@ class KeySources:
         # The same file under another policy: its names may mean somebody now, or nobody any more.
         source.report = report
         return source
+
+    def _signing_source(self, rule: AssertionRule) -> SigningSource:
+        old = self._current.signing_source
+        if old is not None and _same_keys(old.rule, rule):
+            return SigningSource(rule, old.source)
+
+        async def load() -> Loaded[SigningKeys]:
+            return Loaded(material=await asyncio.to_thread(load_signing_keys, rule))
+
+        return SigningSource(
+            rule,
+            Source(
+                kind=SourceKind.SIGNING_KEYS,
+                name=ASSERTION,
+                place=rule.signs,
+                load=load,
+                clock=self._clock,
+            ),
+        )
+
+
+def _same_keys(one: AssertionRule, other: AssertionRule) -> bool:
+    return (one.key_files, one.signs, one.algorithm) == (other.key_files, other.signs, other.algorithm)
 
 
 def _loaded(key_set: KeySet, max_age: int | None) -> Loaded[KeySet]:

@@ -20,6 +20,7 @@ class SourceKind(StrEnum):
     ISSUER_KEYS = "issuer_keys"
     TRUST_BUNDLE = "trust_bundle"
     REVOCATIONS = "revocations"
+    SIGNING_KEYS = "signing_keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from authz.memory import Memory
 from authz.telemetry.memories import Memories
 from authz.telemetry.revocations import Lists, RevocationLists
 from authz.telemetry.series import Decisions, Times
+from authz.telemetry.signing import ReadKeys, SigningKeySeries
 
 CHECK_BUCKETS: Final = tuple(
     n / 1_000_000
@@ -85,12 +86,14 @@ class Metrics:
         )
         self._memories = Memories()
         self._revocation_lists = RevocationLists()
+        self._signing_keys = SigningKeySeries()
         for collector in (
             self._decisions,
             self._check_seconds,
             self._phase_seconds,
             self._memories,
             self._revocation_lists,
+            self._signing_keys,
         ):
             self.registry.register(collector)
         self._in_flight = Gauge(
@@ -189,6 +192,10 @@ class Metrics:
     def watch_revocation_lists(self, read: Callable[[], Lists]) -> None:
         """Read the times of the revocation lists from `read` at each scrape."""
         self._revocation_lists.read = read
+
+    def watch_signing_keys(self, read: ReadKeys) -> None:
+        """Read the keys to sign with from `read` at each scrape."""
+        self._signing_keys.read = read
 
     def decided(  # noqa: PLR0913 - one call on the hot path, in place of two
         self,

@@ -1,4 +1,4 @@
-"""The operator's HTTP port: /metrics, /healthz, /readyz. Never on the port that Envoy asks."""
+"""The operator's HTTP port: /metrics, /healthz, /readyz, /.well-known/jwks.json. Never on the port that Envoy asks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from authz.transport.addresses import TcpAddress
+from authz.transport.jwks import JWKS_PATH, Published, jwks_answer
 
 _MAX_REQUEST_BYTES: Final = 4_096
 
@@ -20,17 +21,23 @@ class Readiness:
 
 
 class AdminServer:
-    """Serves what monitoring asks for. `metrics` maps an Accept header to a body and its content type."""
+    """Serves what monitoring and verifiers ask for. `metrics` maps an Accept header to a body and its content type."""
 
     def __init__(
-        self, *, metrics: Callable[[str], tuple[bytes, str]], readiness: Callable[[], Readiness]
+        self,
+        *,
+        metrics: Callable[[str], tuple[bytes, str]],
+        readiness: Callable[[], Readiness],
+        published: Published,
     ) -> None:
         self._metrics_text = metrics
         self._readiness = readiness
+        self._published = published
         app = web.Application(client_max_size=_MAX_REQUEST_BYTES)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
+        app.router.add_get(JWKS_PATH, self._jwks)
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self, address: TcpAddress) -> TcpAddress:
@@ -57,3 +64,6 @@ class AdminServer:
         return web.json_response(
             {"ready": ready, "missing": list(state.missing), **state.detail}, status=200 if ready else 503
         )
+
+    async def _jwks(self, request: web.Request) -> web.Response:
+        return jwks_answer(self._published(), request)

@@ -14,6 +14,7 @@ from authz.policy.problems import Problem
 from authz.policy.yamlvalues import SourceText
 from tests.pki import authority
 from tests.policies import SMALL
+from tests.signingkeys import ec_pem, write_key
 
 
 @pytest.fixture
@@ -224,6 +225,18 @@ class TestFiles:
         change(place, "groups_claim: groups", "groups_claim: groups, jwks_file: keys.json")
         (place.parent / "keys.json").write_text("{}")
         assert [problem["path"] for problem in as_json(place)["problems"]] == ["issuers.okta.jwks_file"]
+
+    def test_keys_to_sign_with(self, place: Path) -> None:
+        """Missing, open to everybody, and as they should be."""
+        place.write_text(place.read_text() + "assertion: {keys: [a.pem], issuer: me}\n")
+        assert [problem["path"] for problem in as_json(place)["problems"]] == ["assertion.keys"]
+        key = write_key(place.parent / "a.pem", ec_pem())
+        key.chmod(0o604)
+        result = run(place)
+        assert result.exit_code == 1
+        assert "open to everybody on this machine" in result.output
+        key.chmod(0o600)
+        assert run(place).exit_code == 0
 
 
 def test_what_a_header_cannot_say_is_a_warning(place: Path) -> None:

@@ -10,7 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from authz.check import Phase
 from authz.errors import Reason
 from authz.memory import Memory
+from authz.signing.keys import signing_keys
 from authz.telemetry.metrics import Metrics, Refresh, Reload
+from tests.signingkeys import ec_signing_key, one_key
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "metrics.txt"
 FAILING = "scopegate_key_source_failing"
@@ -35,6 +37,7 @@ def exercised() -> Metrics:
     metrics.watch_in_flight(lambda: 2)
     metrics.watch_memories({"decisions": Memory(10)})
     metrics.watch_revocation_lists(lambda: {"extracts": [(1.0, 2.0)]})
+    metrics.watch_signing_keys(one_key)
     metrics.watch_audit_queue(lambda: 3)
     metrics.audit_synced(0.001)
     metrics.introspected("okta", "active")
@@ -54,6 +57,16 @@ def test_names_types_labels_and_help_are_the_golden_ones() -> None:
         labels = sorted({label for sample in family.samples for label in sample.labels})
         lines.append(f"{family.name} {family.type} {','.join(labels) or '-'} {family.documentation}")
     assert "\n".join(sorted(lines)) + "\n" == GOLDEN.read_text()
+
+
+def test_the_key_that_signs_is_shown_among_all_that_are_published() -> None:
+    """Read at the scrape; nothing while nothing is signed."""
+    metrics = Metrics()
+    assert _value(metrics, "scopegate_signing_key_signs", kid=ec_signing_key("new").kid) is None
+    old, new = ec_signing_key("old"), ec_signing_key("new")
+    metrics.watch_signing_keys(lambda: signing_keys([old, new], new))
+    assert _value(metrics, "scopegate_signing_key_signs", kid=old.kid) == 0
+    assert _value(metrics, "scopegate_signing_key_signs", kid=new.kid) == 1
 
 
 def test_decisions_are_counted_by_warehouse_outcome_and_reason() -> None:
