@@ -6,7 +6,7 @@ denied and with defects, and is looked for everywhere. What may be where:
 - the subject is in the audit trail: it says who; the host, too;
 - the groups that the policy names are in the audit trail: it says why;
 - the path without its query is in Envoy's access log, and in the audit trail where a condition reads it;
-- everything else is nowhere.
+- everything else is nowhere: the key that signs assertions, and what it has signed, least of all.
 """
 
 import base64
@@ -99,6 +99,26 @@ def _ask(system: WholeSystem) -> tuple[list[str], list[Reply]]:
     return [good, expired, foreign, stranger, forged, password], [reply for _, reply in denied]
 
 
+def _signed(system: WholeSystem) -> dict[str, str]:
+    """The parts of an assertion and of the key that signed it, after a worse key could not take its place."""
+    (seen,) = system.reached(f"/signed/{PATH}{QUERY}", _token(system, "analysts-emea"), headers=SENT)[1:]
+    (text,) = seen.values("x-scope-assertion")
+    file = system.directory / "assertion.pem"
+    pem = file.read_text()
+    file.write_text(pem.replace("END", "UND"))
+    for worker in system.workers:
+        wait_until(
+            lambda worker=worker: '"key_source_failed"' in worker.log(), "the bad key is said in the log"
+        )
+    _, payload, signature = text.split(".")
+    lines = [line for line in pem.splitlines() if "-----" not in line]
+    return {
+        "assertion": payload,
+        "signature of the assertion": signature,
+        **{f"line {number} of the private key": line for number, line in enumerate(lines)},
+    }
+
+
 def _scraped(address: str, accept: str) -> str:
     request = urllib.request.Request(f"http://{address}/metrics", headers={"accept": accept})
     with urllib.request.urlopen(request, timeout=10) as answer:
@@ -109,8 +129,9 @@ def test_canaries_get_nowhere(system: tuple[WholeSystem, str]) -> None:
     """Looked for in logs, metrics, audit trail, access log and answers, after they went through everything."""
     running, http = system
     credentials, denied = _ask(running)
+    signed = _signed(running)
     assert running.ask(f"{DEFECT}x", running.token()).status == 200
-    wait_until(lambda: len(running.envoy.log_lines()) >= len(denied) + 3, "the access log is written")
+    wait_until(lambda: len(running.envoy.log_lines()) >= len(denied) + 4, "the access log is written")
     wait_until(lambda: len(running.audit()) >= len(denied) - 2, "the audit trail is written")
 
     logs = "".join(worker.log() for worker in running.workers)
@@ -133,7 +154,12 @@ def test_canaries_get_nowhere(system: tuple[WholeSystem, str]) -> None:
     assert logs.count('"error": "ValueError"') >= 4
     assert "scopegate_defects_total" in places["metrics"]
 
-    secrets = {**NOWHERE, **{f"credential {number}": text for number, text in enumerate(credentials)}}
+    assert len(signed) >= 4
+    secrets = {
+        **NOWHERE,
+        **signed,
+        **{f"credential {number}": text for number, text in enumerate(credentials)},
+    }
     secrets |= {f"signature {number}": text.rpartition(".")[2] for number, text in enumerate(credentials)}
     found = [(name, place) for name, text in secrets.items() for place in places if text in places[place]]
     assert found == []

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from jwt import decode
+from jwt import decode, get_unverified_header
 
 from tests.edge_client import Headers, ask_http2
 from tests.envoy_process import present_authority, wait_until
 from tests.integration.whole_system import LIMIT, WORKERS, WholeSystem, whole_system
 from tests.pki import EXTRACT_ID
+from tests.signingkeys import verified
 from tests.tokens import ec_key, mint
 
 CANARY = "canary-51c9"
@@ -110,6 +111,54 @@ def test_a_spoofed_scope_never_survives(system: WholeSystem) -> None:
     assert seen.values("x-scope-sql") == [value for value in seen.values("x-scope-sql") if "EU" in value]
     assert not {"x-scope-admin", "x-scope-region", "authorization", "cookie"} & seen.names
     assert CANARY not in str(seen)
+
+
+@pytest.mark.parametrize("name", ["x-scope-assertion", "X-Scope-Assertion", "X-SCOPE-ASSERTION"])
+def test_an_assertion_of_the_clients_own_never_survives(system: WholeSystem, name: str) -> None:
+    """A colleague's real one, sent twice: the warehouse is given one, for who asks, which the published keys verify."""
+    _, hers = system.reached("/signed/rows", system.token("uma", "analysts-us"))
+    (stolen,) = hers.values("x-scope-assertion")
+    sent = [(name, stolen), (name, CANARY)]
+    _, seen = system.reached("/signed/rows", system.token("ann"), headers=sent)
+
+    (text,) = seen.values("x-scope-assertion")
+    keys = system.published_keys()
+    assert len(keys) == WORKERS
+    for published in keys:
+        checks = {"verify_exp": True, "verify_aud": True}
+        told = verified(text, published, audience="signed", issuer="https://edge.example", options=checks)
+        assert (told["sub"], told["rows"]) == ("ann", [{"region": {"type": "string", "in": ["EU", "UK"]}}])
+        assert verified(stolen, published)["rows"] == [{"region": {"type": "string", "in": ["US"]}}]
+    _, elsewhere = system.reached("/ledger/rows", system.token("ann"), headers=sent)
+    assert elsewhere.values("x-scope-assertion") == []
+
+
+def test_who_is_denied_is_given_no_assertion(system: WholeSystem) -> None:
+    """Neither the client nor the warehouse; one that the client brings along opens nothing; underscores are no way around."""
+    _, seen = system.reached("/signed/rows", system.token("ann"))
+    (stolen,) = seen.values("x-scope-assertion")
+    system.warehouse.reset()
+    brought = [("x-scope-assertion", stolen)]
+    replies = [
+        (403, system.ask("/signed/rows", system.token("sid", "marketing"), headers=brought)),
+        (401, system.ask("/signed/rows", None, headers=brought)),
+        (401, system.ask("/signed/rows", stolen)),
+        (400, system.ask("/signed/rows", system.token("ann"), headers=[("x_scope_assertion", stolen)])),
+    ]
+    assert [reply.status for _, reply in replies] == [status for status, _ in replies]
+    assert "eyJ" not in str(replies)
+    assert system.warehouse.take() == []
+
+
+def test_what_is_answered_shows_no_client_its_assertion(system: WholeSystem) -> None:
+    """It goes to the warehouse alone; both workers sign with one key."""
+    signed_by = set()
+    for number in range(8):
+        reply, seen = system.reached("/signed/rows", system.token(f"person-{number}"))
+        assert reply.header("x-scope-assertion") is None
+        signed_by.add(get_unverified_header(seen.values("x-scope-assertion")[0])["kid"])
+    assert signed_by == {key["kid"] for published in system.published_keys() for key in published["keys"]}
+    assert len(signed_by) == 1
 
 
 def test_colleagues_share_an_answer_and_another_scope_never_sees_it(system: WholeSystem) -> None:

@@ -5,6 +5,7 @@ import json
 import signal
 import ssl
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from tests.envoy_process import (
     write_leaf,
 )
 from tests.pki import TRUST_DOMAIN, Authority, uri
+from tests.signingkeys import ec_pem, write_key
 from tests.tokens import AUDIENCE, ISSUER, SigningKey, claims, ec_key, jwks, mint
 
 WORKERS = 2
@@ -59,11 +61,13 @@ warehouses:
     headers: []
     query: {{region: region}}
     cache: {{ttl: 60s}}
+  signed: {{routes: [{{prefix: /signed/}}], upstream: "{upstream}", columns: {{region: region}}, headers: [assertion]}}
   limited:
     routes: [{{prefix: /limited/}}]
     upstream: "{upstream}"
     columns: {{region: region}}
     limits: {{per_principal: {limit}/h}}
+assertion: {{keys: ["{directory}/assertion.pem"]}}
 grants:
   - {{id: emea, to: {{groups: [analysts-emea]}}, on: all, scope: {{region: [EU, UK]}}}}
   - {{id: us, to: {{groups: [analysts-us]}}, on: all, scope: {{region: [US]}}}}
@@ -112,6 +116,15 @@ class WholeSystem:
             line for path in self.directory.glob("audit-*.jsonl") for line in path.read_text().splitlines()
         ]
         return [json.loads(line) for line in lines]
+
+    def published_keys(self) -> list[dict[str, Any]]:
+        """The key set that each worker publishes."""
+        lines = [json.loads(line) for worker in self.workers for line in worker.log().splitlines()]
+        found = []
+        for address in (line["http"] for line in lines if line["event"] == "listening"):
+            with urllib.request.urlopen(f"http://{address}/.well-known/jwks.json", timeout=10) as answer:
+                found.append(json.loads(answer.read()))
+        return found
 
     def healthy_workers(self) -> int:
         return self.envoy.stat("cluster.scopegate.membership_healthy")
@@ -181,6 +194,7 @@ def _write_files(directory: Path) -> Authority:
     (directory / "ca.pem").write_bytes(servers.pem)
     (directory / "clients.pem").write_bytes(clients.pem)
     write_leaf(directory, "server", server_leaf(servers))
+    write_key(directory / "assertion.pem", ec_pem("system"))
     return clients
 
 
