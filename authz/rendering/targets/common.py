@@ -1,6 +1,6 @@
 """What every kind of warehouse needs in the same way."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -57,10 +57,11 @@ def decision_metadata(allow: Allow, principal: Principal, policy_version: str) -
 
 
 def owned_removals(
-    warehouse: Warehouse, request: AccessRequest, kept: Collection[str] = ()
+    warehouse: Warehouse, request: AccessRequest, kept: Callable[[], Collection[str]] = tuple
 ) -> tuple[str, ...]:
     """The `x-scope-` headers that the client sent and the answer does not set (Envoy removes last).
 
+    `kept` says which it sets; hardly any request has such a header, so hardly any asks.
     Raises `Denied(request_ambiguous)` for an owned header written with underscores.
     """
     every = "\n".join(request.headers).lower()
@@ -73,4 +74,5 @@ def owned_removals(
             raise Denied(
                 Reason.REQUEST_AMBIGUOUS, "a header that belongs to Scopegate, written with underscores"
             )
-    return tuple(name for name in names if name.startswith(OWNED_PREFIX) and name not in kept)
+    set_anyway = kept()
+    return tuple(name for name in names if name.startswith(OWNED_PREFIX) and name not in set_anyway)

@@ -50,7 +50,7 @@ def render(allow: Allow, principal: Principal, circumstances: Circumstances) -> 
 def render_request(allow: Allow, request: AccessRequest, policy_version: str) -> Rewrites:
     """What `authz.rendering.render.render_request` says, for this kind."""
     warehouse = allow.warehouse
-    remove = owned_removals(allow.warehouse, request, header_names(allow))
+    remove = owned_removals(warehouse, request, lambda: header_names(allow))
     if warehouse.query:
         return _with_parameters(allow, request, policy_version, remove)
     if request.query:
