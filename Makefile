@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test test-monitoring monitoring test-kubernetes kubernetes test-keycloak fuzz mutants format lock protos bench clean
+.PHONY: help demo check test test-warehouses test-monitoring monitoring test-kubernetes kubernetes test-keycloak fuzz mutants format lock protos bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -95,6 +95,14 @@ $(KEYCLOAK)/bin/kc.sh:
 	@rm build/keycloak-quarkus-dist-$(KEYCLOAK_VERSION).tar.gz
 	@touch $@
 
+# Each part runs where its warehouse is, and says so where it is not.
+test-warehouses: $(VENV)/warehouses.stamp ## one policy in real warehouses, with the drivers that people use
+	$(BIN)/pytest -q tests/warehouses
+
+$(VENV)/warehouses.stamp: requirements/warehouses.txt | $(VENV)/dev.stamp
+	@$(PIP) install -q --require-hashes -r requirements/warehouses.txt
+	@touch $@
+
 format: $(VENV)/dev.stamp ## rewrite the sources in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -106,6 +114,7 @@ lock: $(VENV)/dev.stamp ## pin the requirements anew, with hashes
 	$(PIP) install -q uv
 	for set in demo dev; do $(BIN)/uv pip compile pyproject.toml --extra $$set --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/$$set.txt; done
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/run.txt
+	$(BIN)/uv pip compile requirements/warehouses.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/warehouses.txt
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

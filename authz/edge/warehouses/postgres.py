@@ -18,16 +18,17 @@ from authz.policy.tables import Table
 from authz.rendering.targets.postgrest import MAX_ALTERNATIVES
 from authz.scopes.values import ValueType
 
-_TYPES: Final[Mapping[ValueType, tuple[str, str]]] = {
-    ValueType.STRING: ("text", "scopegate.textrange"),
-    ValueType.INTEGER: ("numeric", "numrange"),
-    ValueType.DECIMAL: ("numeric", "numrange"),
-    ValueType.DATE: ("date", "daterange"),
-    ValueType.TIMESTAMP: ("timestamptz", "tstzrange"),
+_TYPES: Final[Mapping[ValueType, tuple[str, str, str]]] = {
+    ValueType.STRING: ("text", "scopegate.textrange", "{}::text"),
+    ValueType.INTEGER: ("numeric", "numrange", "{}::numeric"),
+    ValueType.DECIMAL: ("numeric", "numrange", "{}::numeric"),
+    # A cast would depend on the session's time zone, which a client of PostgREST may choose.
+    ValueType.DATE: ("date", "daterange", "scopegate.day({})"),
+    ValueType.TIMESTAMP: ("timestamptz", "tstzrange", "scopegate.instant({})"),
     # There is no range of these; a constraint on them is a list.
-    ValueType.BOOLEAN: ("integer", "int4range"),
+    ValueType.BOOLEAN: ("integer", "int4range", "{}::integer"),
 }
-"""What a column is compared as, and its ranges."""
+"""What a column is compared as, ranges of it, and how a column becomes it."""
 
 _DOLLAR: Final = "$scopegate$"
 
@@ -137,7 +138,7 @@ REVOKE ALL ON FUNCTION scopegate.shown(text, regtype, text) FROM PUBLIC;
 
 
 def _within(kind: ValueType) -> str:
-    type_, range_ = _TYPES[kind]
+    type_, range_, _ = _TYPES[kind]
     return _WITHIN.format(
         kind=kind,
         type=type_,
@@ -151,9 +152,10 @@ _WITHIN: Final = """\
 -- The values that a constraint lets through, as ranges: one look-up a row, however long the list.
 CREATE OR REPLACE FUNCTION scopegate.within_{kind}(number integer, dimension text) RETURNS {multirange} LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
+  -- Without a constraint that can be read this is NULL: a range without bounds would be every value.
   SELECT CASE WHEN bound ? 'in'
     THEN (SELECT range_agg({range}({each}, {each}, '[]')) FROM jsonb_array_elements_text(bound -> 'in') AS each)
-    ELSE {multirange}({range}(
+    WHEN bound ?| ARRAY['from', 'after', 'through', 'before'] THEN {multirange}({range}(
       coalesce(bound ->> 'from', bound ->> 'after')::{type}, coalesce(bound ->> 'through', bound ->> 'before')::{type},
       CASE WHEN bound ? 'after' THEN '(' ELSE '[' END || CASE WHEN bound ? 'before' THEN ')' ELSE ']' END))
   END
@@ -187,7 +189,7 @@ def _alternative(policy: PolicySet, table: Table, number: int) -> str:
     for dimension, column in table.columns.items():
         kind = policy.dimensions[dimension].type
         asked = f"{number}, {_text(dimension)}"
-        value = f"{_name(column)}::{_TYPES[kind][0]}"
+        value = _TYPES[kind][2].format(_name(column))
         conditions.append(
             f"((SELECT scopegate.free({asked})) OR {value} <@ (SELECT scopegate.within_{kind}({asked})))"
         )

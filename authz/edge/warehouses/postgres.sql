@@ -52,6 +52,20 @@ BEGIN ATOMIC
   END;
 END;
 
+-- Days and moments are those of UTC, whatever the session's time zone is.
+CREATE OR REPLACE FUNCTION scopegate.day(value date) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT value; END;
+CREATE OR REPLACE FUNCTION scopegate.day(value timestamp) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT value::date; END;
+CREATE OR REPLACE FUNCTION scopegate.day(value timestamptz) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT (value AT TIME ZONE 'UTC')::date; END;
+CREATE OR REPLACE FUNCTION scopegate.instant(value timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT value; END;
+CREATE OR REPLACE FUNCTION scopegate.instant(value timestamp) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT value AT TIME ZONE 'UTC'; END;
+CREATE OR REPLACE FUNCTION scopegate.instant(value date) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT value::timestamp AT TIME ZONE 'UTC'; END;
+
 -- Text is compared by code point, whatever a column's collation: it could take two texts for one.
 DO $scopegate$
 BEGIN

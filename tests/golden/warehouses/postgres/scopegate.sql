@@ -91,6 +91,20 @@ BEGIN ATOMIC
   END;
 END;
 
+-- Days and moments are those of UTC, whatever the session's time zone is.
+CREATE OR REPLACE FUNCTION scopegate.day(value date) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT value; END;
+CREATE OR REPLACE FUNCTION scopegate.day(value timestamp) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT value::date; END;
+CREATE OR REPLACE FUNCTION scopegate.day(value timestamptz) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT (value AT TIME ZONE 'UTC')::date; END;
+CREATE OR REPLACE FUNCTION scopegate.instant(value timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT value; END;
+CREATE OR REPLACE FUNCTION scopegate.instant(value timestamp) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT value AT TIME ZONE 'UTC'; END;
+CREATE OR REPLACE FUNCTION scopegate.instant(value date) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT value::timestamp AT TIME ZONE 'UTC'; END;
+
 -- Text is compared by code point, whatever a column's collation: it could take two texts for one.
 DO $scopegate$
 BEGIN
@@ -103,9 +117,10 @@ $scopegate$;
 -- The values that a constraint lets through, as ranges: one look-up a row, however long the list.
 CREATE OR REPLACE FUNCTION scopegate.within_string(number integer, dimension text) RETURNS scopegate.textmultirange LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
+  -- Without a constraint that can be read this is NULL: a range without bounds would be every value.
   SELECT CASE WHEN bound ? 'in'
     THEN (SELECT range_agg(scopegate.textrange(each::text, each::text, '[]')) FROM jsonb_array_elements_text(bound -> 'in') AS each)
-    ELSE scopegate.textmultirange(scopegate.textrange(
+    WHEN bound ?| ARRAY['from', 'after', 'through', 'before'] THEN scopegate.textmultirange(scopegate.textrange(
       coalesce(bound ->> 'from', bound ->> 'after')::text, coalesce(bound ->> 'through', bound ->> 'before')::text,
       CASE WHEN bound ? 'after' THEN '(' ELSE '[' END || CASE WHEN bound ? 'before' THEN ')' ELSE ']' END))
   END
@@ -115,9 +130,10 @@ END;
 -- The values that a constraint lets through, as ranges: one look-up a row, however long the list.
 CREATE OR REPLACE FUNCTION scopegate.within_integer(number integer, dimension text) RETURNS nummultirange LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
+  -- Without a constraint that can be read this is NULL: a range without bounds would be every value.
   SELECT CASE WHEN bound ? 'in'
     THEN (SELECT range_agg(numrange(each::numeric, each::numeric, '[]')) FROM jsonb_array_elements_text(bound -> 'in') AS each)
-    ELSE nummultirange(numrange(
+    WHEN bound ?| ARRAY['from', 'after', 'through', 'before'] THEN nummultirange(numrange(
       coalesce(bound ->> 'from', bound ->> 'after')::numeric, coalesce(bound ->> 'through', bound ->> 'before')::numeric,
       CASE WHEN bound ? 'after' THEN '(' ELSE '[' END || CASE WHEN bound ? 'before' THEN ')' ELSE ']' END))
   END
@@ -127,9 +143,10 @@ END;
 -- The values that a constraint lets through, as ranges: one look-up a row, however long the list.
 CREATE OR REPLACE FUNCTION scopegate.within_decimal(number integer, dimension text) RETURNS nummultirange LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
+  -- Without a constraint that can be read this is NULL: a range without bounds would be every value.
   SELECT CASE WHEN bound ? 'in'
     THEN (SELECT range_agg(numrange(each::numeric, each::numeric, '[]')) FROM jsonb_array_elements_text(bound -> 'in') AS each)
-    ELSE nummultirange(numrange(
+    WHEN bound ?| ARRAY['from', 'after', 'through', 'before'] THEN nummultirange(numrange(
       coalesce(bound ->> 'from', bound ->> 'after')::numeric, coalesce(bound ->> 'through', bound ->> 'before')::numeric,
       CASE WHEN bound ? 'after' THEN '(' ELSE '[' END || CASE WHEN bound ? 'before' THEN ')' ELSE ']' END))
   END
@@ -139,9 +156,10 @@ END;
 -- The values that a constraint lets through, as ranges: one look-up a row, however long the list.
 CREATE OR REPLACE FUNCTION scopegate.within_date(number integer, dimension text) RETURNS datemultirange LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
+  -- Without a constraint that can be read this is NULL: a range without bounds would be every value.
   SELECT CASE WHEN bound ? 'in'
     THEN (SELECT range_agg(daterange(each::date, each::date, '[]')) FROM jsonb_array_elements_text(bound -> 'in') AS each)
-    ELSE datemultirange(daterange(
+    WHEN bound ?| ARRAY['from', 'after', 'through', 'before'] THEN datemultirange(daterange(
       coalesce(bound ->> 'from', bound ->> 'after')::date, coalesce(bound ->> 'through', bound ->> 'before')::date,
       CASE WHEN bound ? 'after' THEN '(' ELSE '[' END || CASE WHEN bound ? 'before' THEN ')' ELSE ']' END))
   END
@@ -151,9 +169,10 @@ END;
 -- The values that a constraint lets through, as ranges: one look-up a row, however long the list.
 CREATE OR REPLACE FUNCTION scopegate.within_timestamp(number integer, dimension text) RETURNS tstzmultirange LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
+  -- Without a constraint that can be read this is NULL: a range without bounds would be every value.
   SELECT CASE WHEN bound ? 'in'
     THEN (SELECT range_agg(tstzrange(each::timestamptz, each::timestamptz, '[]')) FROM jsonb_array_elements_text(bound -> 'in') AS each)
-    ELSE tstzmultirange(tstzrange(
+    WHEN bound ?| ARRAY['from', 'after', 'through', 'before'] THEN tstzmultirange(tstzrange(
       coalesce(bound ->> 'from', bound ->> 'after')::timestamptz, coalesce(bound ->> 'through', bound ->> 'before')::timestamptz,
       CASE WHEN bound ? 'after' THEN '(' ELSE '[' END || CASE WHEN bound ? 'before' THEN ')' ELSE ']' END))
   END
@@ -163,9 +182,10 @@ END;
 -- The values that a constraint lets through, as ranges: one look-up a row, however long the list.
 CREATE OR REPLACE FUNCTION scopegate.within_boolean(number integer, dimension text) RETURNS int4multirange LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
+  -- Without a constraint that can be read this is NULL: a range without bounds would be every value.
   SELECT CASE WHEN bound ? 'in'
     THEN (SELECT range_agg(int4range(each::boolean::integer, each::boolean::integer, '[]')) FROM jsonb_array_elements_text(bound -> 'in') AS each)
-    ELSE int4multirange(int4range(
+    WHEN bound ?| ARRAY['from', 'after', 'through', 'before'] THEN int4multirange(int4range(
       coalesce(bound ->> 'from', bound ->> 'after')::integer, coalesce(bound ->> 'through', bound ->> 'before')::integer,
       CASE WHEN bound ? 'after' THEN '(' ELSE '[' END || CASE WHEN bound ? 'before' THEN ')' ELSE ']' END))
   END
@@ -211,28 +231,28 @@ CREATE POLICY scopegate_rows ON "sales"."orders" AS RESTRICTIVE FOR SELECT TO "s
   (SELECT scopegate.everything())
   OR ((SELECT scopegate.applies(1))
       AND ((SELECT scopegate.free(1, 'region')) OR "region"::text <@ (SELECT scopegate.within_string(1, 'region')))
-      AND ((SELECT scopegate.free(1, 'ordered_at')) OR "ordered_at"::date <@ (SELECT scopegate.within_date(1, 'ordered_at'))))
+      AND ((SELECT scopegate.free(1, 'ordered_at')) OR scopegate.day("ordered_at") <@ (SELECT scopegate.within_date(1, 'ordered_at'))))
   OR ((SELECT scopegate.applies(2))
       AND ((SELECT scopegate.free(2, 'region')) OR "region"::text <@ (SELECT scopegate.within_string(2, 'region')))
-      AND ((SELECT scopegate.free(2, 'ordered_at')) OR "ordered_at"::date <@ (SELECT scopegate.within_date(2, 'ordered_at'))))
+      AND ((SELECT scopegate.free(2, 'ordered_at')) OR scopegate.day("ordered_at") <@ (SELECT scopegate.within_date(2, 'ordered_at'))))
   OR ((SELECT scopegate.applies(3))
       AND ((SELECT scopegate.free(3, 'region')) OR "region"::text <@ (SELECT scopegate.within_string(3, 'region')))
-      AND ((SELECT scopegate.free(3, 'ordered_at')) OR "ordered_at"::date <@ (SELECT scopegate.within_date(3, 'ordered_at'))))
+      AND ((SELECT scopegate.free(3, 'ordered_at')) OR scopegate.day("ordered_at") <@ (SELECT scopegate.within_date(3, 'ordered_at'))))
   OR ((SELECT scopegate.applies(4))
       AND ((SELECT scopegate.free(4, 'region')) OR "region"::text <@ (SELECT scopegate.within_string(4, 'region')))
-      AND ((SELECT scopegate.free(4, 'ordered_at')) OR "ordered_at"::date <@ (SELECT scopegate.within_date(4, 'ordered_at'))))
+      AND ((SELECT scopegate.free(4, 'ordered_at')) OR scopegate.day("ordered_at") <@ (SELECT scopegate.within_date(4, 'ordered_at'))))
   OR ((SELECT scopegate.applies(5))
       AND ((SELECT scopegate.free(5, 'region')) OR "region"::text <@ (SELECT scopegate.within_string(5, 'region')))
-      AND ((SELECT scopegate.free(5, 'ordered_at')) OR "ordered_at"::date <@ (SELECT scopegate.within_date(5, 'ordered_at'))))
+      AND ((SELECT scopegate.free(5, 'ordered_at')) OR scopegate.day("ordered_at") <@ (SELECT scopegate.within_date(5, 'ordered_at'))))
   OR ((SELECT scopegate.applies(6))
       AND ((SELECT scopegate.free(6, 'region')) OR "region"::text <@ (SELECT scopegate.within_string(6, 'region')))
-      AND ((SELECT scopegate.free(6, 'ordered_at')) OR "ordered_at"::date <@ (SELECT scopegate.within_date(6, 'ordered_at'))))
+      AND ((SELECT scopegate.free(6, 'ordered_at')) OR scopegate.day("ordered_at") <@ (SELECT scopegate.within_date(6, 'ordered_at'))))
   OR ((SELECT scopegate.applies(7))
       AND ((SELECT scopegate.free(7, 'region')) OR "region"::text <@ (SELECT scopegate.within_string(7, 'region')))
-      AND ((SELECT scopegate.free(7, 'ordered_at')) OR "ordered_at"::date <@ (SELECT scopegate.within_date(7, 'ordered_at'))))
+      AND ((SELECT scopegate.free(7, 'ordered_at')) OR scopegate.day("ordered_at") <@ (SELECT scopegate.within_date(7, 'ordered_at'))))
   OR ((SELECT scopegate.applies(8))
       AND ((SELECT scopegate.free(8, 'region')) OR "region"::text <@ (SELECT scopegate.within_string(8, 'region')))
-      AND ((SELECT scopegate.free(8, 'ordered_at')) OR "ordered_at"::date <@ (SELECT scopegate.within_date(8, 'ordered_at'))))
+      AND ((SELECT scopegate.free(8, 'ordered_at')) OR scopegate.day("ordered_at") <@ (SELECT scopegate.within_date(8, 'ordered_at'))))
 );
 GRANT USAGE ON SCHEMA "sales" TO "scopegate_owner";
 GRANT SELECT ON "sales"."orders" TO "scopegate_owner";
