@@ -1,6 +1,7 @@
 """An answer as JSON, for machines. Claims are named, and shown only where a rule reads them."""
 
 from authz.cli.asking import Answer, rfc3339
+from authz.cli.unsignedtext import signed_claims
 from authz.identity.principal import Principal
 from authz.policy.claimvalues import find_claim
 from authz.policy.decision import Allow
@@ -93,8 +94,12 @@ def scope_json(scope: DataScope) -> dict[str, object]:
 
 
 def rewrites_json(constant: Rewrites, of_request: Rewrites) -> dict[str, object]:
-    """Both parts of what is done to the request, as one."""
+    """Both parts of what is done to the request, as one.
+
+    What the server will have signed has an empty signature in `set_headers`; `signed` says what it says.
+    """
     return {
+        "signed": signed_claims(constant.set_headers + of_request.set_headers),
         "set_headers": dict(constant.set_headers + of_request.set_headers),
         "remove_headers": sorted({*constant.remove_headers, *of_request.remove_headers}),
         "set_query": dict(constant.set_query + of_request.set_query),

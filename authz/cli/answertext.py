@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 from authz.cli.asking import Answer, Stage, rfc3339
 from authz.cli.scopetext import columns_text, rows_text
+from authz.cli.unsignedtext import with_claims
 from authz.cli.who import Proof
 from authz.errors import Reason
 from authz.identity.principal import Principal
@@ -206,7 +207,7 @@ def _outcome(tree: Tree, answer: Answer) -> None:
         scope.add(Text(f"until {until}"))
     if answer.rewrites is not None and answer.request_rewrites is not None:
         branch = tree.add(Text("rewrites"))
-        _lines(branch, (f"{name}: {value}" for name, value in answer.rewrites.set_headers))
+        _lines(branch, (f"{name}: {with_claims(value)}" for name, value in answer.rewrites.set_headers))
         _lines(branch, (f"{name}: {value}" for name, value in answer.request_rewrites.set_headers))
         _lines(branch, (f"?{name}={value}" for name, value in answer.request_rewrites.set_query))
         if answer.request_rewrites.path is not None:

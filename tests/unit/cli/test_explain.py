@@ -18,6 +18,7 @@ from authz.identity.revocations import NOTHING_REVOKED
 from authz.policy.decision import Allow, Deny
 from authz.request import AccessRequest
 from tests.pki import authority
+from tests.signingkeys import one_key, verified
 from tests.tokens import AUDIENCE, ISSUER, NOW, claims, ec_key, jwks, mint, rsa_key
 
 POLICY = f"""\
@@ -311,6 +312,39 @@ def test_the_answer_is_the_servers(ask: Ask, tmp_path: Path) -> None:
             assert found["scope"]["id"] == outcome.decision.scope.id
             assert outcome.rewrites is not None
             assert found["rewrites"]["set_headers"] == dict(outcome.rewrites.set_headers)
+
+
+def test_what_the_server_signs_is_explained_without_its_keys(ask: Ask, tmp_path: Path) -> None:
+    """The claims are the server's, the signature is nobody's: no key file is read, and nothing usable is printed."""
+    path = tmp_path / "scopegate.yaml"
+    text = path.read_text().replace("labels: {", "headers: [assertion]\n    labels: {")
+    path.write_text(text + "assertion: {keys: [absent.pem], issuer: 'https://edge.example'}\n")
+    policy = load_policy(path)
+    keys = one_key()
+    snapshot = Snapshot(
+        revocations=NOTHING_REVOKED,
+        policy=policy,
+        authenticator=Authenticator(
+            issuers=policy.issuers, key_sets={"okta": parse_jwks(jwks(rsa_key()))}, bundles={}
+        ),
+        signing=keys,
+    )
+    token = mint(claims(groups=["analysts-emea"]), rsa_key())
+    request = AccessRequest(
+        method="GET", host="any.host", path="/api/", headers={"authorization": (f"Bearer {token}",)}
+    )
+    rewrites = check(request, snapshot, NOW).rewrites
+    assert rewrites is not None
+    real = dict(rewrites.set_headers)["x-scope-assertion"]
+
+    found = answer(ask(*SALES, *KEYS, text=token), 0)["rewrites"]
+    assert found["signed"] == {"x-scope-assertion": verified(real, keys)}
+    assert found["set_headers"]["x-scope-assertion"].endswith(".")
+    shown = ask("--warehouse", "sales", *KEYS, text=token).stdout
+    assert 'x-scope-assertion: {"aud":"sales",' in shown
+    assert shown.count("signed by the server") == 1
+    assert "eyJ" not in shown
+    assert answer(ask(*SALES, "--group", "strangers"), 1)["reason"] == "no_grant"
 
 
 def test_the_tree_tells_the_whole_story(ask: Ask) -> None:
