@@ -42,6 +42,8 @@ warehouses:
     upstream: http://warehouse:8080
     columns: {region: region, ordered_at: ordered_at}
     labels: {customer_email: pii}
+    headers: [json, assertion]
+assertion: {keys: [absent.pem], issuer: https://edge.example}
 """
 OLD = policy(
     HEAD
