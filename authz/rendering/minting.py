@@ -46,8 +46,11 @@ def mint(
 
 def check_fits(claims: Mapping[str, object], *, limit: int = MAX_MINTED_BYTES) -> None:
     """Raise `Denied(scope_too_large)` for claims whose token would be longer than `limit` bytes, whatever the key."""
-    size = len(canonical_json(claims))
-    # Base64 makes four bytes of three.
-    room = (limit - _FRAME_BYTES) * 3 // 4
-    if size > room:
-        raise Denied(Reason.SCOPE_TOO_LARGE, f"{size} bytes of claims to sign, at most {room} are supported")
+    size, most = len(canonical_json(claims)), max_claims_bytes(limit)
+    if size > most:
+        raise Denied(Reason.SCOPE_TOO_LARGE, f"{size} bytes of claims to sign, at most {most} are supported")
+
+
+def max_claims_bytes(limit: int = MAX_MINTED_BYTES) -> int:
+    """How long the JSON of the claims may be for a token of `limit` bytes. Base64 makes four bytes of three."""
+    return (limit - _FRAME_BYTES) * 3 // 4
