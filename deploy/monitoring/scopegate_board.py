@@ -159,6 +159,11 @@ SCOPEGATE: Final = Board(
                 queries=[("max by (instance) (scopegate_revocations)", "{{instance}}")],
             ),
             Panel(
+                title="keys that sign",
+                note="1 signs, 0 is published beside it. Workers that disagree for long do not have the same files.",
+                queries=[("max by (kid, instance) (scopegate_signing_key_signs)", "{{kid}} {{instance}}")],
+            ),
+            Panel(
                 title="questions about opaque tokens",
                 unit="reqps",
                 queries=[

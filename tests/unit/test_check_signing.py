@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from authz.check import Outcome, Snapshot, check
+from authz.cli.asking import rfc3339
 from authz.errors import Reason
 from authz.identity.authenticator import Authenticator
 from authz.identity.keyset import parse_jwks
@@ -27,6 +28,7 @@ warehouses:
   ledger: {{routes: [{{prefix: /ledger/}}], upstream: http://w, columns: {{region: region}}}}
 assertion: {{keys: [a.pem], issuer: "https://edge.example", ttl: 40s}}
 grants:
+  - {{id: guests, to: {{groups: [guests]}}, on: [sales], scope: {{region: [US]}}, valid: {{until: "{rfc3339(NOW + 7)}"}}}}
   - {{id: emea, to: {{groups: [analysts-emea]}}, on: [sales, ledger], scope: {{region: [EU]}}}}
 """
 TOKEN = mint(claims(exp=int(NOW) + 36_000), KEY)
@@ -110,11 +112,15 @@ def test_checks_of_one_moment_share_one_signature() -> None:
 
 
 def test_a_decision_that_ends_sooner_ends_sooner() -> None:
-    """What is signed does not keep an expired credential alive."""
+    """What is signed keeps neither a grant nor a credential alive that has ended."""
     snapshot = snapshot_of(one_key())
-    token = mint(claims(exp=int(NOW) + 5), KEY)
-    assert reason(ask(snapshot, NOW, token=token)) is Reason.GRANTED
-    assert reason(ask(snapshot, NOW + 5 + 61, token=token)) is Reason.TOKEN_EXPIRED
+    guest = mint(claims(groups=["guests"], exp=int(NOW) + 36_000), KEY)
+    assert reason(ask(snapshot, NOW, token=guest)) is Reason.GRANTED
+    assert ask(snapshot, NOW + 6.9, token=guest).remembered
+    assert reason(ask(snapshot, NOW + 7, token=guest)) is Reason.NO_GRANT
+    expiring = mint(claims(exp=int(NOW) + 5), KEY)
+    assert reason(ask(snapshot, NOW, token=expiring)) is Reason.GRANTED
+    assert reason(ask(snapshot, NOW + 5 + 61, token=expiring)) is Reason.TOKEN_EXPIRED
 
 
 def test_the_same_check_signs_the_same_text() -> None:
