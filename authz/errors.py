@@ -68,6 +68,16 @@ class Reason(StrEnum):
     SCOPE_NOT_EXPRESSIBLE = "scope_not_expressible"
     SCOPE_TOO_LARGE = "scope_too_large"
 
+    # who is asking may, but not this statement
+    STATEMENT_MALFORMED = "statement_malformed"
+    STATEMENT_TOO_LARGE = "statement_too_large"
+    STATEMENT_DENIED = "statement_denied"
+    TABLE_DENIED = "table_denied"
+    FUNCTION_DENIED = "function_denied"
+    COLUMN_HIDDEN = "column_hidden"
+    FILTER_REQUIRED = "filter_required"
+    LIMIT_REQUIRED = "limit_required"
+
     # Scopegate cannot decide
     NOT_READY = "not_ready"
     KEYS_UNAVAILABLE = "keys_unavailable"

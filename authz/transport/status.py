@@ -108,6 +108,16 @@ STATUS: Final[Mapping[Reason, Status]] = MappingProxyType(
         Reason.CONDITION_FAILED: _forbidden("A condition of the policy could not be evaluated"),
         Reason.SCOPE_NOT_EXPRESSIBLE: _forbidden("The warehouse cannot be told the granted scope"),
         Reason.SCOPE_TOO_LARGE: _forbidden("The granted scope is too large for the warehouse"),
+        Reason.STATEMENT_MALFORMED: _malformed("The statement cannot be read"),
+        Reason.STATEMENT_TOO_LARGE: Status(413, _RESOURCE_EXHAUSTED, "The statement is too large"),
+        Reason.STATEMENT_DENIED: _forbidden("The statement is of a kind that is not allowed"),
+        Reason.TABLE_DENIED: _forbidden("The statement names a table that is not allowed"),
+        Reason.FUNCTION_DENIED: _forbidden("The statement calls a function that is not allowed"),
+        Reason.COLUMN_HIDDEN: _forbidden(
+            "The statement asks for a hidden column, or for all columns of its table"
+        ),
+        Reason.FILTER_REQUIRED: _forbidden("The statement lacks a filter that the table needs"),
+        Reason.LIMIT_REQUIRED: _forbidden("The statement needs a LIMIT, or an aggregate"),
         Reason.NOT_READY: _unavailable("The authorization service is not ready"),
         Reason.KEYS_UNAVAILABLE: _unavailable("The issuer's keys are not available"),
         Reason.INTROSPECTION_UNAVAILABLE: _unavailable("The token's issuer could not be asked about it"),

@@ -1,0 +1,1 @@
+"""A statement in SQL is allowed, or why not: pure."""
