@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
@@ -35,6 +35,7 @@ def _samples(metrics: Metrics) -> Iterator[Sample]:
         yield from family.samples
 
 
+@settings(deadline=None)
 @given(path=st.text(max_size=60), headers=HEADERS, traceparent=TRACEPARENT, garbage=st.binary(max_size=60))
 def test_whatever_is_asked_labels_are_of_closed_sets(
     path: str, headers: dict[str, str], traceparent: str, garbage: bytes

@@ -4,7 +4,7 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jwt.utils import base64url_decode
 
@@ -226,6 +226,7 @@ def test_an_explanation_shows_one_that_nobody_believes() -> None:
         )
 
 
+@settings(deadline=None)
 @given(
     rows=filters(("region", "customer")),
     subject=st.text(st.characters(codec="utf-8"), min_size=1, max_size=40),

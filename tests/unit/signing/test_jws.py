@@ -4,7 +4,7 @@ import json
 
 import jwt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jwt.utils import base64url_decode
 
@@ -50,6 +50,7 @@ def test_another_key_verifies_nothing() -> None:
 
 
 @pytest.mark.parametrize("algorithm", KEYS)
+@settings(deadline=None)
 @given(claims=claim_sets(ANY))
 def test_every_claim_survives(algorithm: str, claims: dict[str, object]) -> None:
     """Whatever JSON can say, PyJWT reads back from the published keys: lone surrogates and control characters, too."""
@@ -60,6 +61,7 @@ def test_every_claim_survives(algorithm: str, claims: dict[str, object]) -> None
 
 
 @pytest.mark.parametrize("algorithm", KEYS)
+@settings(deadline=None)
 @given(claims=claim_sets(UNICODE))
 def test_the_form_is_the_strict_one(algorithm: str, claims: dict[str, object]) -> None:
     """Our own strict reader takes it: canonical base64url, no unknown parameter, JSON in ASCII."""
