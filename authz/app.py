@@ -23,6 +23,7 @@ from authz.telemetry.logs import configure_logging
 from authz.telemetry.metrics import Metrics
 from authz.transport.admin import AdminServer, Readiness
 from authz.transport.grpcserver import GrpcServer
+from authz.transport.processing import AnswerProcessor
 
 EXIT_STOPPED: Final = 0
 EXIT_POLICY_REFUSED: Final = 1
@@ -93,7 +94,8 @@ class Server:
         self._audit = audit
         self._draining = False
         self._in_force = InForce(settings.policy, metrics=metrics, audit=audit, remembered=settings.remember)
-        self._grpc = GrpcServer(self._in_force.engine.settle)
+        engine = self._in_force.engine
+        self._grpc = GrpcServer(engine.settle, AnswerProcessor(engine.signing_keys).process)
         self._admin = AdminServer(
             metrics=metrics.text, readiness=self._readiness, published=self._in_force.published_keys
         )

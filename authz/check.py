@@ -110,7 +110,9 @@ def check(
         decision, rewrites, remembered = _decide(request, warehouse, principal, snapshot, now)
         entering(Phase.REWRITE)
         if isinstance(decision, Allow) and rewrites is not None:
-            request_rewrites = render_request(decision, request, snapshot.policy.version)
+            request_rewrites = render_request(
+                decision, principal, request, snapshot.policy.version, snapshot.signing
+            )
     except Denied as denied:
         decision, rewrites, request_rewrites = (
             Deny(reason=denied.reason, detail=denied.detail, doubt=denied.doubt),

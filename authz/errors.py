@@ -57,6 +57,7 @@ class Reason(StrEnum):
     REVOKED = "revoked"
 
     # who is asking is known, and may not
+    QUERY_FOREIGN = "query_foreign"
     GROUPS_OVERAGE = "groups_overage"
     NO_GRANT = "no_grant"
     DENIED_BY_RULE = "denied_by_rule"

@@ -50,9 +50,21 @@ def _tables(line: str, tables: str = "orders: {columns: {region: r, ordered_at: 
 
 
 def _trino(
-    line: str, tables: str = "a.b.c: {columns: {region: r, ordered_at: o}, labels: {e: pii}}"
+    line: str,
+    tables: str = "a.b.c: {columns: {region: r, ordered_at: o}, labels: {e: pii}}",
+    user: str = "    user: {qualified: true}\n",
 ) -> tuple[str, str]:
-    return COLUMNS + LABELS, f"    kind: trino\n    tables: {{{tables}}}\n    {line}\n"
+    """A warehouse of that kind that is right but for what is given."""
+    return ROUTES + UPSTREAM + COLUMNS + LABELS + CACHE, (
+        f"    kind: trino\n    routes: [{{prefix: /}}]\n{UPSTREAM}    tables: {{{tables}}}\n{user}    {line}\n"
+    )
+
+
+def _postgrest(
+    line: str, tables: str = "a.orders: {columns: {region: r, ordered_at: o}, labels: {e: pii}}"
+) -> tuple[str, str]:
+    before, after = _trino(line, tables)
+    return before, after.replace("kind: trino", "kind: postgrest")
 
 
 def _rule(text: str) -> tuple[str, str]:
@@ -172,8 +184,24 @@ MISTAKES: dict[str, tuple[tuple[str, str], ...]] = {
     "headers of a Trino": (_trino("headers: [json]"),),
     "the form sql of several tables": (_tables("headers: [sql]"),),
     "user of a plain warehouse": (_warehouse("user: {claim: email}"),),
-    "user without a claim's name": (_trino('user: {claim: "a b"}'),),
-    "people of two sources": (_trino(""),),
+    "user without a claim's name": (_trino("", user='    user: {claim: "a b", qualified: true}\n'),),
+    "people of two sources": (_trino("", user=""),),
+    "a Trino under a path": (
+        _trino(""),
+        ("routes: [{prefix: /}]", "routes: [{prefix: /v1/}, {path: /v1/info, methods: [GET]}]"),
+    ),
+    "a cache of a Trino": (_trino("cache: {ttl: 60s}"),),
+    "a login at Trino with a space": (_trino('trino: {proxy: "a b"}'),),
+    "Trino's part of another kind": (_warehouse("trino: {proxy: a}"),),
+    "a database's part of another kind": (_warehouse("postgrest: {role: a}"),),
+    "two tables of one view": (
+        _postgrest(
+            "",
+            "a.orders: {columns: {region: r, ordered_at: o}}, b.orders: {columns: {region: r, ordered_at: o}}",
+        ),
+    ),
+    "a role with a hyphen": (_postgrest("postgrest: {role: a-b}"),),
+    "one role for both": (_postgrest("postgrest: {role: a, owner: a}"),),
     "a Trino table in two parts": (_trino("", "sales.orders: {columns: {region: r, ordered_at: o}}"),),
     "a Trino table in capitals": (_trino("", "a.b.Orders: {columns: {region: r, ordered_at: o}}"),),
     "a table that forgets a dimension": (

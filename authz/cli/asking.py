@@ -18,6 +18,7 @@ from authz.rendering.circumstances import unsigned
 from authz.rendering.render import render, render_request
 from authz.rendering.rewrites import Rewrites
 from authz.request import AccessRequest, checked_method, normal_host, split_target
+from authz.signing.unsigned import UNSIGNED
 
 
 class Stage(StrEnum):
@@ -125,7 +126,7 @@ def _rendered(found: Answer, allow: Allow, principal: Principal, request: Access
             found,
             stage=Stage.RENDERING,
             rewrites=render(allow, principal, unsigned(found.policy, found.now)),
-            request_rewrites=render_request(allow, request, version),
+            request_rewrites=render_request(allow, principal, request, version, UNSIGNED),
         )
     except Denied as denied:
         refused = Deny(reason=denied.reason, detail=denied.detail, rules=allow.grants + allow.restrictions)

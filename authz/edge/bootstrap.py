@@ -40,7 +40,7 @@ def build_bootstrap(
     """
     edge = policy.edge if edge is None else edge
     warehouses = list(policy.warehouses.values())
-    routes = route_configuration(policy, metadata_documents(policy, edge.public_url))
+    routes = route_configuration(policy, metadata_documents(policy, edge.public_url), edge.per_address)
     return bootstrap.Bootstrap(
         node=core.Node(id="edge", cluster="edge"),
         static_resources=bootstrap.BootstrapStaticResources(

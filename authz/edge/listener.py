@@ -19,7 +19,9 @@ from authz.edge.names import LISTENER
 from authz.edge.ratelimits import address_limit, principal_limit
 from authz.edge.sharedcache import cache_filter
 from authz.edge.tls import client_socket
+from authz.edge.trino import binding_filter
 from authz.policy.policyset import EdgeSettings, PolicySet
+from authz.policy.tables import WarehouseKind
 
 MAX_HEADERS = 100
 MAX_HEADER_KILOBYTES = 60
@@ -121,6 +123,8 @@ def http_filters(
         if deployment.limit_service is not None:
             filters.append(global_limit())
     filters.append(client_filter())
+    if any(warehouse.kind is WarehouseKind.TRINO for warehouse in warehouses):
+        filters.append(binding_filter())
     if any(warehouse.cache for warehouse in warehouses):
         filters.append(cache_filter(edge.cache_directory))
     # No x-envoy-* header tells the client or the warehouse how the edge works.

@@ -16,6 +16,7 @@ GLOBAL_LIMIT = "envoy.filters.http.ratelimit"
 GUARD = "envoy.filters.http.rbac.guard"
 CLIENT_HEADERS = "envoy.filters.http.header_mutation.client"
 CACHE = "envoy.filters.http.cache_v2"
+BINDING = "envoy.filters.http.ext_proc.binding"
 
 
 def warehouse_cluster(name: str) -> str:

@@ -22,20 +22,22 @@ _NEARLY_NOTHING = RateLimit(requests=1, seconds=60)
 
 
 def address_limit(limit: RateLimit) -> hcm.HttpFilter:
+    """Before anything else is done for a request."""
+    return http_filter(ADDRESS_LIMIT, per_address(limit))
+
+
+def per_address(limit: RateLimit) -> local_ratelimit.LocalRateLimit:
     """One bucket for each IPv4 address and each IPv6 /64 (a subscriber's own network)."""
     key = route.RateLimitAction(
         masked_remote_address=route.RateLimitActionMaskedRemoteAddress(
             v4_prefix_mask_len=32, v6_prefix_mask_len=64
         )
     )
-    return http_filter(
-        ADDRESS_LIMIT,
-        _limit(
-            "address",
-            default=RateLimit(requests=limit.requests, seconds=limit.seconds),
-            actions=[key],
-            descriptors=[_descriptor({"masked_remote_address": ""}, limit)],
-        ),
+    return _limit(
+        "address",
+        default=RateLimit(requests=limit.requests, seconds=limit.seconds),
+        actions=[key],
+        descriptors=[_descriptor({"masked_remote_address": ""}, limit)],
     )
 
 

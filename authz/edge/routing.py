@@ -18,8 +18,10 @@ from envoy_data_plane.google import protobuf
 from authz.edge import authorization, headers, sharedcache
 from authz.edge.messages import pack, seconds
 from authz.edge.names import CACHE, CLIENT_HEADERS, EXT_AUTHZ, GUARD, PRINCIPAL_LIMIT, warehouse_cluster
+from authz.edge.trino import trino_routes
 from authz.edge.upstreams import MAX_STREAM_SECONDS
-from authz.policy.policyset import PolicySet, Route, Warehouse
+from authz.policy.policyset import PolicySet, RateLimit, Route, Warehouse
+from authz.policy.tables import WarehouseKind
 
 HEALTH_PATH = "/healthz"
 
@@ -38,8 +40,10 @@ _Claims = Mapping[_Pattern, Mapping[str, _Methods]]
 """Warehouse names and their methods, by pattern."""
 
 
-def route_configuration(policy: PolicySet, own_answers: Mapping[str, str]) -> route.RouteConfiguration:
-    """`own_answers` are JSON documents by path, public for everybody."""
+def route_configuration(
+    policy: PolicySet, own_answers: Mapping[str, str], address: RateLimit
+) -> route.RouteConfiguration:
+    """`own_answers` are JSON documents by path, public for everybody; `address` is the limit of each address."""
     limited = any(warehouse.per_principal for warehouse in policy.warehouses.values())
     own = [
         _own_answer(HEALTH_PATH, "ok\n", "text/plain", limited=limited),
@@ -51,7 +55,7 @@ def route_configuration(policy: PolicySet, own_answers: Mapping[str, str]) -> ro
         routes = (
             made
             for pattern in sorted(claims, reverse=True)
-            for made in _routes(pattern, claims[pattern], policy.warehouses, limited=limited)
+            for made in _routes(pattern, claims[pattern], policy.warehouses, address, limited=limited)
         )
         return route.VirtualHost(name=name, domains=[domain], routes=[*own, *routes, _nowhere("nowhere")])
 
@@ -90,11 +94,17 @@ def _routes(
     pattern: _Pattern,
     methods: Mapping[str, _Methods],
     warehouses: Mapping[str, Warehouse],
+    address: RateLimit,
     *,
     limited: bool,
 ) -> Iterator[route.Route]:
     shared = len(methods) > 1
     for name in sorted(methods):
+        if warehouses[name].kind is WarehouseKind.TRINO:
+            settings = _settings(warehouses[name], limited=limited)
+            yield from trino_routes(name, settings, address, limited=limited)
+            yield _nowhere(f"nowhere {pattern.text}", _match(pattern))
+            continue
         match = _match(pattern)
         if shared:
             match.headers = [_one_of_methods(methods[name])]
@@ -102,14 +112,14 @@ def _routes(
             name=f"{name} {pattern.text}",
             match=match,
             route=route.RouteAction(cluster=warehouse_cluster(name), timeout=seconds(MAX_STREAM_SECONDS)),
-            typed_per_filter_config=_settings(warehouses[name], limited=limited),
+            typed_per_filter_config=_packed(_settings(warehouses[name], limited=limited)),
         )
     if shared:
         # A method that none of them takes must not fall to a wider pattern: Scopegate would not look there.
         yield _nowhere(f"nowhere {pattern.text}", _match(pattern))
 
 
-def _settings(warehouse: Warehouse, *, limited: bool) -> dict[str, protobuf.Any]:
+def _settings(warehouse: Warehouse, *, limited: bool) -> dict[str, Message]:
     settings: dict[str, Message] = {
         EXT_AUTHZ: authorization.check_settings(warehouse),
         GUARD: authorization.guard_settings(warehouse),
@@ -119,7 +129,7 @@ def _settings(warehouse: Warehouse, *, limited: bool) -> dict[str, protobuf.Any]
     if warehouse.cache is not None:
         settings[CLIENT_HEADERS] = headers.shared_answer_settings()
         settings[CACHE] = sharedcache.switched_on()
-    return _packed(settings)
+    return settings
 
 
 def _match(pattern: _Pattern) -> route.RouteMatch:

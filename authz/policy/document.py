@@ -100,6 +100,13 @@ class PostgrestPart(Part):
     """The role that the views belong to: row-level security holds for it."""
 
 
+class TrinoPart(Part):
+    """The Trino behind."""
+
+    proxy: Text = "scopegate-proxy"
+    """The user as whom Scopegate's own token logs in: it may ask in people's names, and has no rights of its own."""
+
+
 class WarehousePart(Part):
     """An upstream, the requests that belong to it, and how it takes a scope."""
 
@@ -119,6 +126,8 @@ class WarehousePart(Part):
     """What the warehouse is told of who asks, for the kinds that know people by name; the subject, if left out."""
     postgrest: Maybe[PostgrestPart] = None
     """For `kind: postgrest`: names in the database."""
+    trino: Maybe[TrinoPart] = None
+    """For `kind: trino`: names in Trino."""
     authentication: Maybe[Literal["token", "certificate", "any", "both"]] = None
     """What a caller presents. `any`, if both issuers and client certificates are configured, else the one that is."""
     issuers: Maybe[Annotated[list[Text], Field(min_length=1)]] = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from authz.identity.accepts import AcceptedCredentials
 from authz.identity.issuer import Issuer
 from authz.identity.trust import CertificateTrust
-from authz.policy.tables import SIGNED_FOR, PersonName, Postgrest, Table, WarehouseKind
+from authz.policy.tables import SIGNED_FOR, PersonName, Postgrest, Table, Trino, WarehouseKind
 from authz.policy.terms import ScopeTerm
 from authz.scopes.columns import ColumnMask
 from authz.scopes.values import ValueType
@@ -168,6 +168,8 @@ class Warehouse:
     user: PersonName = field(default_factory=PersonName)
     """What the warehouse is told of who asks, where it knows people by name."""
     postgrest: Postgrest = field(default_factory=Postgrest)
+    """For that kind."""
+    trino: Trino = field(default_factory=Trino)
     """For that kind."""
     dialect: str = "ansi"
     """A SQLGlot dialect (or `ansi`) for the SQL predicate."""

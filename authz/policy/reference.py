@@ -22,6 +22,7 @@ SECTIONS: Mapping[str, str] = {
     "WarehousePart": "warehouses",
     "TablePart": "tables",
     "PostgrestPart": "postgrest",
+    "TrinoPart": "trino",
     "PersonNamePart": "user",
     "RoutePart": "routes",
     "CachePart": "cache",

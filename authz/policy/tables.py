@@ -62,6 +62,14 @@ class Postgrest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trino:
+    """A warehouse of kind `trino`."""
+
+    proxy: str = "scopegate-proxy"
+    """The user as whom Scopegate's token logs in: it may ask in people's names, and has no rights of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonName:
     """What a warehouse that knows people by name is told: the subject, or a claim; with the issuer's name in front
     (`okta:emma`) if `qualified`, so that two issuers' people are never one.

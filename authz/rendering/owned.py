@@ -106,11 +106,20 @@ OF_KIND: Final[Mapping[WarehouseKind, tuple[str, ...]]] = {
 }
 """Headers that mean something to one kind of warehouse only."""
 
-TAKES_BEARER: Final = frozenset({WarehouseKind.POSTGREST, WarehouseKind.CUBE})
+TAKES_BEARER: Final = frozenset({WarehouseKind.TRINO, WarehouseKind.POSTGREST, WarehouseKind.CUBE})
 """Kinds that read Scopegate's own token in `authorization`.
 
 INVARIANT: the answer sets that header for them, always, and then must not remove it (Envoy removes last).
 """
+
+PREFIXES_OF_KIND: Final[Mapping[WarehouseKind, tuple[str, ...]]] = {
+    # Trino reads its headers under its old name, too, where it is told to.
+    WarehouseKind.TRINO: ("x-trino-", "x-presto-"),
+}
+"""Beginnings of headers of which one kind of warehouse reads any, so that each that a client sends is looked at."""
+
+SET_BY_REQUEST: Final[Mapping[WarehouseKind, str]] = {WarehouseKind.TRINO: "x-forwarded-prefix"}
+"""What some answers of a kind set and all others remove, so that it is in no list for all of them."""
 
 _REMOVED: Final = frozenset(REMOVED_HEADERS)
 
@@ -119,14 +128,18 @@ def removed_headers(warehouse: Warehouse) -> tuple[str, ...]:
     """What every answer for a warehouse removes: beside the above, wherever the policy lets a token stand."""
     own = (warehouse.token_headers | warehouse.accepts.headers) - _REMOVED
     removed = (*REMOVED_HEADERS, *OF_KIND.get(warehouse.kind, ()), *sorted(own))
-    return tuple(name for name in removed if name != "authorization" or warehouse.kind not in TAKES_BEARER)
+    kept = {"authorization"} if warehouse.kind in TAKES_BEARER else set()
+    return tuple(name for name in removed if name not in kept | {SET_BY_REQUEST.get(warehouse.kind)})
 
 
 def mutable_headers_expression(warehouses: Iterable[Warehouse]) -> str:
     """RE2: every header that an answer may set or remove; Envoy refuses an answer that touches another."""
-    own = {name for warehouse in warehouses for name in removed_headers(warehouse)} - _REMOVED
+    known = list(warehouses)
+    own = {name for warehouse in known for name in removed_headers(warehouse)} - _REMOVED
+    prefixes = {prefix for each in known for prefix in PREFIXES_OF_KIND.get(each.kind, ())}
     names = [*REMOVED_HEADERS, *sorted(own)]
-    return "^(?:" + "|".join([re.escape(OWNED_PREFIX) + "[a-z0-9-]+", *map(re.escape, names)]) + ")$"
+    beginnings = [re.escape(prefix) + "[a-z0-9-]+" for prefix in (OWNED_PREFIX, *sorted(prefixes))]
+    return "^(?:" + "|".join([*beginnings, *map(re.escape, names)]) + ")$"
 
 
 def is_owned(name: str, warehouse: Warehouse) -> bool:

@@ -11,8 +11,9 @@ from authz.policy.decision import Allow
 from authz.policy.tables import WarehouseKind
 from authz.rendering.circumstances import Circumstances
 from authz.rendering.rewrites import Rewrites
-from authz.rendering.targets import cube, generic, postgrest
+from authz.rendering.targets import cube, generic, postgrest, trino
 from authz.request import AccessRequest
+from authz.signing.keys import SigningKeys
 
 
 def render(allow: Allow, principal: Principal, circumstances: Circumstances) -> Rewrites:
@@ -28,17 +29,26 @@ def render(allow: Allow, principal: Principal, circumstances: Circumstances) -> 
             return postgrest.render(allow, principal, circumstances)
         case WarehouseKind.CUBE:
             return cube.render(allow, principal, circumstances)
-        case (WarehouseKind.TRINO | WarehouseKind.CLICKHOUSE) as kind:
+        case WarehouseKind.TRINO:
+            return trino.render(allow, principal, circumstances)
+        case WarehouseKind.CLICKHOUSE as kind:
             raise _not_rendered(kind)
         case kind:
             assert_never(kind)
 
 
-def render_request(allow: Allow, request: AccessRequest, policy_version: str) -> Rewrites:
+def render_request(
+    allow: Allow,
+    principal: Principal,
+    request: AccessRequest,
+    policy_version: str,
+    signing: SigningKeys | None,
+) -> Rewrites:
     """What this request needs beside `render`: runs on every request.
 
     Raises `Denied`: `request_ambiguous` for a client's owned query parameter in any spelling, and for an owned
-    header written with underscores; `route_unknown` and `method_denied` for what a kind keeps closed.
+    header written with underscores; `route_unknown`, `method_denied` and
+    `query_foreign` for what a kind keeps closed.
     """
     match allow.warehouse.kind:
         case WarehouseKind.HTTP:
@@ -47,7 +57,9 @@ def render_request(allow: Allow, request: AccessRequest, policy_version: str) ->
             return postgrest.render_request(allow, request)
         case WarehouseKind.CUBE:
             return cube.render_request(allow, request)
-        case (WarehouseKind.TRINO | WarehouseKind.CLICKHOUSE) as kind:
+        case WarehouseKind.TRINO:
+            return trino.render_request(allow, principal, request, signing)
+        case WarehouseKind.CLICKHOUSE as kind:
             raise _not_rendered(kind)
         case kind:
             assert_never(kind)

@@ -15,7 +15,13 @@ from typing import Final
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from jwt.utils import base64url_encode, der_to_raw_signature
 
@@ -54,6 +60,8 @@ class SigningKey:
     public: Mapping[str, str] = field(compare=False, repr=False)
     """The public JWK (RFC 7517), with `use`, `alg` and `kid`."""
     sign: Callable[[bytes], bytes] = field(compare=False, repr=False)
+    secret: bytes = field(compare=False, repr=False)
+    """32 bytes that only holders of the private key have, for tags that only they can verify."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +102,10 @@ def parse_signing_key(pem: bytes) -> SigningKey:
     match key:
         case ec.EllipticCurvePrivateKey() if isinstance(key.curve, ec.SECP256R1):
             jwk = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
-            return _key(Algorithm.ES256, jwk, partial(_sign_es256, key))
+            return _key(Algorithm.ES256, jwk, partial(_sign_es256, key), _secret(key))
         case rsa.RSAPrivateKey() if MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
             jwk = RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
-            return _key(Algorithm.RS256, jwk, partial(_sign_rs256, key))
+            return _key(Algorithm.RS256, jwk, partial(_sign_rs256, key), _secret(key))
         case _:
             raise SigningKeyError(
                 f"got {_described(key)}, expected a P-256 key (ES256)"
@@ -110,12 +118,20 @@ def public_jwks(keys: SigningKeys) -> dict[str, list[dict[str, str]]]:
     return {"keys": [dict(key.public) for key in keys.published]}
 
 
-def _key(algorithm: Algorithm, jwk: Mapping[str, object], sign: Callable[[bytes], bytes]) -> SigningKey:
+def _key(
+    algorithm: Algorithm, jwk: Mapping[str, object], sign: Callable[[bytes], bytes], secret: bytes
+) -> SigningKey:
     # What PyJWT adds for its own use (`key_ops`) says the same as `use`, and RFC 7517 asks for one of them.
     members = {name: str(jwk[name]) for name in ("kty", "crv", "x", "y", "n", "e") if name in jwk}
     kid = _thumbprint(members)
     public = {**members, "use": "sig", "alg": algorithm.value, "kid": kid}
-    return SigningKey(kid, algorithm, MappingProxyType(public), sign)
+    return SigningKey(kid, algorithm, MappingProxyType(public), sign, secret)
+
+
+def _secret(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    """Derived (RFC 5869), so that there is one secret to keep and to change, and equal on every worker."""
+    material = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return HKDF(hashes.SHA256(), length=32, salt=None, info=b"scopegate tags 1").derive(material)
 
 
 def _thumbprint(members: Mapping[str, str]) -> str:

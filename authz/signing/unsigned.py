@@ -6,7 +6,7 @@ from typing import Final
 from authz.signing.keys import Algorithm, SigningKey, SigningKeys
 
 _NOBODY: Final = SigningKey(
-    kid="unsigned", algorithm=Algorithm.ES256, public=MappingProxyType({}), sign=lambda _: b""
+    kid="unsigned", algorithm=Algorithm.ES256, public=MappingProxyType({}), sign=lambda _: b"", secret=b""
 )
 
 UNSIGNED: Final = SigningKeys((_NOBODY,), _NOBODY)

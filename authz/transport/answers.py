@@ -2,7 +2,8 @@
 
 How Envoy 1.40 reads an answer (measured) decides its form here:
 - the verdict is `status.code` alone and an absent status allows, so every answer carries a status;
-- a denial with HTTP status 200 is a success to the client, so the table of statuses rules it out;
+- a denial with HTTP status 200 is a success to the client, so the table of statuses has none; the one wording that
+  goes out so is an error to those who read it (`authz.transport.denials`);
 - `error_response` is subject to `failure_mode_allow`, so a failure of ours is a plain denial with 503;
 - removals run last, so a name that is both set and removed would be lost: that is refused here.
 
@@ -11,7 +12,6 @@ Serialized protobuf messages merge when they are concatenated
 every request of a principal to a warehouse is serialized once, and what belongs to the request is appended.
 """
 
-import json
 import secrets
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -31,13 +31,13 @@ from authz.identity.principal import Principal
 from authz.memory import DEFAULT_REMEMBERED, Memory
 from authz.policy.decision import Allow
 from authz.rendering.rewrites import Rewrites
+from authz.request import AccessRequest
+from authz.transport import denials
 from authz.transport.challenge import challenge, resource_metadata_url
-from authz.transport.status import GRPC_OK, STATUS, Status
+from authz.transport.denials import Wording, wording_for
+from authz.transport.status import GRPC_OK, STATUS
 
 DECISION_ID_HEADER: Final = "x-scope-decision-id"
-PROBLEM_TYPE: Final = "urn:scopegate:reason:"
-"""RFC 9457 `type`, followed by the reason."""
-
 
 # Stands for the decision id in prepared answers: of its length, and unknown to whoever could write it into a claim.
 _PLACEHOLDER: Final = secrets.token_hex(16)
@@ -66,16 +66,21 @@ class AnswerWriter:
         self._basic = frozenset(basic)
         self._metadata_url = None if public_url is None else resource_metadata_url(public_url)
         self.allows: Memory[Rewrites, Prepared] = Memory(remembered)
-        self._denials: dict[tuple[Reason, str | None], Prepared] = {}
+        self._denials: dict[tuple[Reason, str | None, Wording], Prepared] = {}
 
-    def serialize_outcome(self, outcome: Outcome, decision_id: bytes) -> bytes:
-        """The CheckResponse for `outcome`. `decision_id` is 32 hex digits.
+    def serialize_outcome(
+        self, outcome: Outcome, decision_id: bytes, request: AccessRequest | None = None
+    ) -> bytes:
+        """The CheckResponse for `outcome`. `decision_id` is 32 hex digits; `request` decides how a denial is worded.
 
         Raises ValueError for rewrites that contradict each other; the engine answers that with a denial.
         """
         decision = outcome.decision
         if not isinstance(decision, Allow):
-            return self.serialize_denial(decision.reason, decision_id, warehouse=_name(outcome))
+            wording = wording_for(outcome.warehouse, request)
+            return self.serialize_denial(
+                decision.reason, decision_id, warehouse=_name(outcome), wording=wording
+            )
         if outcome.rewrites is None or outcome.request_rewrites is None or outcome.principal is None:
             raise ValueError("an allow without principal or rewrites")
         prepared = self.allows.recall(outcome.rewrites)
@@ -89,13 +94,20 @@ class AnswerWriter:
             _check_disjoint(outcome.rewrites, extra)
         return answer + _serialized_extra(extra)
 
-    def serialize_denial(self, reason: Reason, decision_id: bytes, *, warehouse: str | None = None) -> bytes:
+    def serialize_denial(
+        self,
+        reason: Reason,
+        decision_id: bytes,
+        *,
+        warehouse: str | None = None,
+        wording: Wording = Wording.PROBLEM,
+    ) -> bytes:
         """The CheckResponse for a denial; `warehouse` is a configured name."""
-        key = (reason, warehouse)
+        key = (reason, warehouse, wording)
         prepared = self._denials.get(key)
         if prepared is None:
-            # Bounded: reasons are a closed set, warehouses are those of the policy.
-            prepared = self._denials[key] = self._prepared_denial(reason, warehouse)
+            # Bounded: reasons and wordings are closed sets, warehouses are those of the policy.
+            prepared = self._denials[key] = self._prepared_denial(reason, warehouse, wording)
         return decision_id.join(prepared)
 
     def _prepared_allow(self, decision: Allow, rewrites: Rewrites, principal: Principal) -> Prepared:
@@ -110,12 +122,13 @@ class AnswerWriter:
         }
         return _cut(response, metadata)
 
-    def _prepared_denial(self, reason: Reason, warehouse: str | None) -> Prepared:
+    def _prepared_denial(self, reason: Reason, warehouse: str | None, wording: Wording) -> Prepared:
         status = STATUS[reason]
+        # The gRPC code alone is the verdict; the status of HTTP is how it is told.
         if status.grpc == GRPC_OK or not 400 <= status.http <= 599:
             raise ValueError(f"reason `{reason.value}` is no denial")
         headers = [
-            _header("content-type", "application/problem+json"),
+            *(_header(name, value) for name, value in denials.headers(wording, status)),
             _header("cache-control", "no-store"),
             _header(DECISION_ID_HEADER, _PLACEHOLDER),
         ]
@@ -128,7 +141,9 @@ class AnswerWriter:
         response = CheckResponse(
             status=RpcStatus(code=status.grpc),
             denied_response=DeniedHttpResponse(
-                status=HttpStatus(code=status.http), headers=headers, body=_problem(reason, status)
+                status=HttpStatus(code=denials.http_status(wording, status)),
+                headers=headers,
+                body=denials.body(wording, reason, status, _PLACEHOLDER),
             ),
         )
         return _cut(response, self._metadata(reason, warehouse))
@@ -145,19 +160,6 @@ class AnswerWriter:
 
 def _name(outcome: Outcome) -> str | None:
     return None if outcome.warehouse is None else outcome.warehouse.name
-
-
-def _problem(reason: Reason, status: Status) -> str:
-    """RFC 9457 (https://www.rfc-editor.org/rfc/rfc9457): everything in it is fixed but the decision id."""
-    return json.dumps(
-        {
-            "type": PROBLEM_TYPE + reason.value,
-            "title": status.title,
-            "status": status.http,
-            "reason": reason.value,
-            "decision_id": _PLACEHOLDER,
-        }
-    )
 
 
 def _cut(response: CheckResponse, metadata: Mapping[str, str]) -> Prepared:

@@ -17,6 +17,7 @@ from authz.check import Outcome, Phase, Snapshot, check
 from authz.errors import Denied, Doubt, Reason
 from authz.policy.decision import Allow, Deny
 from authz.request import AccessRequest
+from authz.signing.keys import SigningKeys
 from authz.transport.answers import AnswerWriter
 from authz.transport.codec import parse_check_request
 from authz.transport.decision_ids import decision_ids
@@ -95,6 +96,11 @@ class Engine:
         self._ids = decision_ids()
         self._checks = 0
 
+    def signing_keys(self) -> SigningKeys | None:
+        """The keys to sign with that are in force now."""
+        snapshot = self.serving.snapshot
+        return None if snapshot is None else snapshot.signing
+
     def decide(self, data: bytes) -> bytes:
         """The serialized CheckResponse for a serialized CheckRequest. Never raises for what `data` holds.
 
@@ -167,7 +173,7 @@ class Engine:
                     return _Unsettled(serving.settler, doubt)
                 outcome = _with_problem(outcome, problem)
             laps.enter(Phase.ANSWER)
-            answer = serving.answers.serialize_outcome(outcome, decision_id)
+            answer = serving.answers.serialize_outcome(outcome, decision_id, request)
             laps.enter(Phase.RECORD)
             noted = _noted(serving, outcome, answer, observe, decision_id)
             if laps is not UNTIMED:

@@ -1,7 +1,7 @@
 """The gRPC server: bytes from Envoy to the engine and back, and the health that Envoy's checks ask for."""
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
 import grpc
@@ -10,6 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from authz.transport.addresses import SOCKET_MODE, Address, TcpAddress, UnixAddress, clear_stale_socket
 
 SERVICE: Final = "envoy.service.auth.v3.Authorization"
+PROCESSING_SERVICE: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
 MAX_REQUEST_BYTES: Final = 1 << 20
 """Longest accepted question. Envoy's headers end at 60 KiB and the body that it sends along at 64 KiB."""
 
@@ -24,17 +25,27 @@ _OPTIONS: Final = (
 
 
 class GrpcServer:
-    """Serves `settle` as Envoy's Authorization service, with the standard health service beside it."""
+    """Serves `settle` as Envoy's Authorization service, with the standard health service beside it.
 
-    def __init__(self, settle: Callable[[bytes], Awaitable[bytes]]) -> None:
+    `process` answers each message of Envoy's external processing.
+    """
+
+    def __init__(
+        self, settle: Callable[[bytes], Awaitable[bytes]], process: Callable[[bytes], bytes]
+    ) -> None:
         self._settle = settle
+        self._process = process
         self._in_flight = 0
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         self._server = grpc.aio.server(options=_OPTIONS)
         # No (de)serializers: the engine takes bytes and gives bytes.
         check = grpc.unary_unary_rpc_method_handler(self._check)  # type: ignore[no-untyped-call]
+        processing = grpc.stream_stream_rpc_method_handler(self._processed)  # type: ignore[no-untyped-call]
         self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(SERVICE, {"Check": check}),)  # type: ignore[no-untyped-call]
+            (
+                grpc.method_handlers_generic_handler(SERVICE, {"Check": check}),  # type: ignore[no-untyped-call]
+                grpc.method_handlers_generic_handler(PROCESSING_SERVICE, {"Process": processing}),  # type: ignore[no-untyped-call]
+            )
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)  # type: ignore[no-untyped-call]
 
@@ -49,6 +60,13 @@ class GrpcServer:
             return await self._settle(data)
         finally:
             self._in_flight -= 1
+
+    async def _processed(
+        self, messages: AsyncIterator[bytes], _: "grpc.aio.ServicerContext[bytes, bytes]"
+    ) -> AsyncIterator[bytes]:
+        # INVARIANT: an answer for each message; a stream that ends without one passes the warehouse's answer on.
+        async for data in messages:
+            yield self._process(data)
 
     async def start(self, addresses: Sequence[Address]) -> tuple[Address, ...]:
         """Listen on `addresses` and begin to serve, as not yet healthy; the addresses that were bound.

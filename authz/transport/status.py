@@ -98,6 +98,7 @@ STATUS: Final[Mapping[Reason, Status]] = MappingProxyType(
         ),
         # RFC 6750 section 3.1: `invalid_token` is for revoked ones, too, and goes with 401.
         Reason.REVOKED: _unauthenticated("The credentials are revoked"),
+        Reason.QUERY_FOREIGN: _forbidden("The query is somebody else's"),
         Reason.GROUPS_OVERAGE: _forbidden("The token does not carry the groups it refers to"),
         Reason.NO_GRANT: _forbidden("No grant applies"),
         Reason.DENIED_BY_RULE: _forbidden("A rule denies the access"),

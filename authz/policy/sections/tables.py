@@ -9,7 +9,7 @@ from authz.policy.document import TablePart, WarehousePart
 from authz.policy.problems import listed
 from authz.policy.report import Path
 from authz.policy.sections.context import Context, is_broken
-from authz.policy.tables import OWN_DIALECT, TABLED, PersonName, Postgrest, Table, WarehouseKind
+from authz.policy.tables import OWN_DIALECT, TABLED, PersonName, Table, WarehouseKind
 
 _WORD: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_$\-]{0,126}[A-Za-z0-9_$])?"
 _NAMES: Final[Mapping[WarehouseKind, tuple[str, re.Pattern[str]]]] = {
@@ -27,7 +27,6 @@ _NAMES: Final[Mapping[WarehouseKind, tuple[str, re.Pattern[str]]]] = {
 }
 _ANY_NAME: Final = ("a name of up to three parts", re.compile(rf"{_WORD}(?:\.{_WORD}){{0,2}}\Z", re.ASCII))
 _COLUMN_NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,128}\Z")
-_IDENTIFIER: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}\Z", re.ASCII)
 _CLAIM: Final = re.compile(r"[^\x00-\x20\x7f-\x9f]{1,128}\Z")
 
 _NO_DIMENSION: Final = "without a dimension nobody's rows can be told from anybody else's"
@@ -156,50 +155,6 @@ def _check_complete(context: Context, path: Path, table: TablePart, dimensions: 
             "name the column, or say `unfiltered` if the rows of this table are not told apart by it",
             key=True,
         )
-
-
-def build_postgrest(context: Context, path: Path, part: WarehousePart) -> Postgrest:
-    """The names in the database, and whether each table has a view of its own."""
-    if is_broken(part.postgrest, part.kind, part.tables):
-        return Postgrest()
-    if part.kind != WarehouseKind.POSTGREST.value:
-        if part.postgrest is not None:
-            context.report.add(
-                "conflict",
-                (*path, "postgrest"),
-                f"`postgrest`, with `kind: {part.kind}`",
-                "leave it out",
-                key=True,
-            )
-        return Postgrest()
-    views: dict[str, str] = {}
-    for name in part.tables:
-        view = name.rpartition(".")[2]
-        if (first := views.setdefault(view, name)) != name:
-            context.report.add(
-                "conflict",
-                (*path, "tables", name),
-                f"`{first}` and `{name}` would both be the view `{view}`",
-                "PostgREST shows one schema: give one of them its own warehouse",
-                key=True,
-            )
-    if part.postgrest is None:
-        return Postgrest()
-    for key, text in part.postgrest.__dict__.items():
-        if not _IDENTIFIER.match(text):
-            context.report.add(
-                "value",
-                (*path, "postgrest", key),
-                f"got `{text}`, expected a name of lower-case letters, digits and `_`",
-            )
-    if part.postgrest.role == part.postgrest.owner:
-        context.report.add(
-            "conflict",
-            (*path, "postgrest", "owner"),
-            "the role that asks would own the views",
-            "it could read the tables behind them",
-        )
-    return Postgrest(schema=part.postgrest.view_schema, role=part.postgrest.role, owner=part.postgrest.owner)
 
 
 def build_user(

@@ -14,9 +14,10 @@ from authz.policy.problems import did_you_mean
 from authz.policy.report import Path
 from authz.policy.sections.context import Context, dimensions_named, is_broken
 from authz.policy.sections.introspection import check_one_asks
+from authz.policy.sections.kinds import build_postgrest, build_trino, trino_routes
 from authz.policy.sections.places import build_places
 from authz.policy.sections.routing import build_routes
-from authz.policy.sections.tables import build_postgrest, build_tables, build_user, check_shape
+from authz.policy.sections.tables import build_tables, build_user, check_shape
 from authz.policy.tables import OWN_DIALECT, WarehouseKind
 
 _TTL = (timedelta(seconds=1), timedelta(days=7))
@@ -38,6 +39,9 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
     tables = build_tables(context, path, part)
     user = build_user(context, path, part, accepts)
     postgrest = build_postgrest(context, path, part)
+    trino = build_trino(context, path, part)
+    if not is_broken(part.kind, part.routes) and part.kind == WarehouseKind.TRINO.value:
+        routes = trino_routes(context, path, part, routes)
     _check_forms(context, path, part)
     tokens = frozenset() if accepts is None else accepts.headers
     cache = _cache(context, (*path, "cache"), part.cache, tokens)
@@ -61,6 +65,7 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
         tables=tables,
         user=user,
         postgrest=postgrest,
+        trino=trino,
         dialect=OWN_DIALECT.get(WarehouseKind(part.kind), part.dialect),
         headers=_forms(part),
         query=dict(part.query),

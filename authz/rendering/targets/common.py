@@ -22,14 +22,21 @@ _SCOPE_PARAMETER_ONLY: Final = owned_parameters(())
 
 
 def bearer(
-    allow: Allow, principal: Principal, circumstances: Circumstances, claims: Mapping[str, object]
+    allow: Allow,
+    principal: Principal,
+    circumstances: Circumstances,
+    claims: Mapping[str, object],
+    *headers: tuple[str, str],
 ) -> Rewrites:
-    """A token of Scopegate's own in `authorization`, in place of whatever the client sent. Raises as `mint` does."""
+    """A token of Scopegate's own in `authorization`, in place of whatever the client sent, and further headers.
+
+    Raises as `mint` does.
+    """
     if allow.warehouse.kind not in TAKES_BEARER:
         raise ValueError(f"`authorization` is removed for kind `{allow.warehouse.kind}`")
     token = mint(claims, BEARER_TYPE, circumstances)
     return Rewrites(
-        set_headers=(("authorization", f"Bearer {token.text}"),),
+        set_headers=(("authorization", f"Bearer {token.text}"), *headers),
         remove_headers=removed_headers(allow.warehouse),
         valid_until=token.valid_until,
         metadata=decision_metadata(allow, principal, circumstances.policy_version),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from authz.edge.messages import to_dict
 from authz.edge.routing import route_configuration
 from authz.errors import Denied
-from authz.policy.policyset import PolicySet, Route, Warehouse
+from authz.policy.policyset import PolicySet, RateLimit, Route, Warehouse
 from authz.policy.routes import route_conflicts
 from authz.request import AccessRequest
 from tests.edge_policies import edge_policy, edge_warehouse
@@ -86,7 +86,9 @@ TARGETS = [
 @given(WAREHOUSES)
 def test_envoy_connects_where_scopegate_decides(warehouses: list[Warehouse]) -> None:
     """For every allowed request the two agree; where the policy refuses a method, Envoy may still ask."""
-    configuration = to_dict(route_configuration(edge_policy(warehouses), {}))
+    configuration = to_dict(
+        route_configuration(edge_policy(warehouses), {}, RateLimit(requests=200, seconds=1))
+    )
     policy = edge_policy(warehouses)
     for host, target in itertools.product(HOSTS, TARGETS):
         wanted = {method: expected(policy, host, target, method) for method in METHODS}
@@ -96,7 +98,9 @@ def test_envoy_connects_where_scopegate_decides(warehouses: list[Warehouse]) -> 
 
 
 def routes_by_name(*warehouses: Warehouse) -> dict[str, dict[str, Any]]:
-    configuration = to_dict(route_configuration(edge_policy(warehouses), {"/doc": "{}"}))
+    configuration = to_dict(
+        route_configuration(edge_policy(warehouses), {"/doc": "{}"}, RateLimit(requests=200, seconds=1))
+    )
     return {route["name"]: route for route in configuration["virtual_hosts"][-1]["routes"]}
 
 

@@ -21,7 +21,7 @@ dimensions: {region: {type: string}, product: {type: string}}
 warehouses:
   lake:
     kind: trino
-    routes: [{prefix: /v1/}]
+    routes: [{prefix: /}]
     upstream: https://trino:8443
     tables:
       lake.sales.orders: {columns: {region: region, product: item}, labels: {email: pii, amount: financial}}

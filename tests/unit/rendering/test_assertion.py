@@ -205,11 +205,13 @@ def test_it_is_a_header_that_no_client_can_send() -> None:
     headers = dict(render(taken, principal(), SIGNING).set_headers)
     assert verified(headers["x-scope-assertion"], KEYS)["sub"] == "alice"
     assert "x-scope-json" not in headers
-    assert render_request(taken, sent, POLICY_VERSION).remove_headers == ()
+    assert render_request(taken, principal(), sent, POLICY_VERSION, None).remove_headers == ()
     assert "x-scope-assertion" not in dict(render(other, principal(), SIGNING).set_headers)
-    assert render_request(other, sent, POLICY_VERSION).remove_headers == ("x-scope-assertion",)
+    assert render_request(other, principal(), sent, POLICY_VERSION, None).remove_headers == (
+        "x-scope-assertion",
+    )
     with pytest.raises(Denied):
-        render_request(taken, request(x_scope_assertion="eyJ.eyJ.x"), POLICY_VERSION)
+        render_request(taken, principal(), request(x_scope_assertion="eyJ.eyJ.x"), POLICY_VERSION, None)
 
 
 def test_an_explanation_shows_one_that_nobody_believes() -> None:

@@ -22,7 +22,7 @@ def _render(rows: RowFilter = EU, **changes: Any) -> Rewrites:
 
 
 def _for(sent: AccessRequest, rows: RowFilter = EU, **changes: Any) -> Rewrites:
-    return render_request(allow(rows, **changes), sent, POLICY_VERSION)
+    return render_request(allow(rows, **changes), principal(), sent, POLICY_VERSION, None)
 
 
 @pytest.mark.parametrize(

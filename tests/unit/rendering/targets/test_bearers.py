@@ -108,8 +108,10 @@ def _asked(kind: dict[str, Any], path: str, *, method: str = "GET", query: str =
     sent = request(query, path=path, **headers)
     return render_request(
         allow_tables(EU, **kind),
+        principal(),
         AccessRequest(method=method, host=sent.host, path=sent.path, query=query, headers=sent.headers),
         POLICY_VERSION,
+        None,
     )
 
 

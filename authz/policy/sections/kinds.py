@@ -1,0 +1,107 @@
+"""What one kind of warehouse alone is told: names in Trino, names in a database."""
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from authz.policy.document import WarehousePart
+from authz.policy.policyset import Route
+from authz.policy.report import Path
+from authz.policy.sections.context import Context, is_broken
+from authz.policy.tables import Postgrest, Trino, WarehouseKind
+
+_TRINO_METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE"})
+_USER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,62}\Z", re.ASCII)
+_IDENTIFIER: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}\Z", re.ASCII)
+
+
+def trino_routes(
+    context: Context, path: Path, part: WarehousePart, routes: tuple[Route, ...]
+) -> tuple[Route, ...]:
+    """The routes of a Trino: everything on its hosts, because the paths of its polls begin with whose they are."""
+    for number, written in enumerate(part.routes):
+        if written.prefix != "/":
+            context.report.add(
+                "value",
+                (*path, "routes", number),
+                "Trino is asked under `/v1/…`, and polled under paths that begin with a tag",
+                "write `prefix: /`, and tell warehouses apart by `hosts`",
+            )
+        if "methods" in written.model_fields_set:
+            context.report.add(
+                "conflict",
+                (*path, "routes", number, "methods"),
+                "`methods`, with `kind: trino`",
+                "leave it out",
+                key=True,
+            )
+    if part.cache is not None and not is_broken(part.cache):
+        context.report.add(
+            "conflict",
+            (*path, "cache"),
+            "`cache`, with `kind: trino`",
+            "a query's answers are polled once",
+            key=True,
+        )
+    return tuple(replace(route, methods=_TRINO_METHODS) for route in routes)
+
+
+def build_trino(context: Context, path: Path, part: WarehousePart) -> Trino:
+    """The names in Trino."""
+    if part.trino is None or is_broken(part.trino, part.kind):
+        return Trino()
+    if part.kind != WarehouseKind.TRINO.value:
+        context.report.add(
+            "conflict", (*path, "trino"), f"`trino`, with `kind: {part.kind}`", "leave it out", key=True
+        )
+    if not _USER.match(part.trino.proxy):
+        context.report.add(
+            "value",
+            (*path, "trino", "proxy"),
+            f"got `{part.trino.proxy}`, expected letters, digits, `.`, `_` and `-`",
+        )
+    return Trino(proxy=part.trino.proxy)
+
+
+def build_postgrest(context: Context, path: Path, part: WarehousePart) -> Postgrest:
+    """The names in the database, and whether each table has a view of its own."""
+    if is_broken(part.postgrest, part.kind, part.tables):
+        return Postgrest()
+    if part.kind != WarehouseKind.POSTGREST.value:
+        if part.postgrest is not None:
+            context.report.add(
+                "conflict",
+                (*path, "postgrest"),
+                f"`postgrest`, with `kind: {part.kind}`",
+                "leave it out",
+                key=True,
+            )
+        return Postgrest()
+    views: dict[str, str] = {}
+    for name in part.tables:
+        view = name.rpartition(".")[2]
+        if (first := views.setdefault(view, name)) != name:
+            context.report.add(
+                "conflict",
+                (*path, "tables", name),
+                f"`{first}` and `{name}` would both be the view `{view}`",
+                "PostgREST shows one schema: give one of them its own warehouse",
+                key=True,
+            )
+    if part.postgrest is None:
+        return Postgrest()
+    for key, text in part.postgrest.__dict__.items():
+        if not _IDENTIFIER.match(text):
+            context.report.add(
+                "value",
+                (*path, "postgrest", key),
+                f"got `{text}`, expected a name of lower-case letters, digits and `_`",
+            )
+    if part.postgrest.role == part.postgrest.owner:
+        context.report.add(
+            "conflict",
+            (*path, "postgrest", "owner"),
+            "the role that asks would own the views",
+            "it could read the tables behind them",
+        )
+    return Postgrest(schema=part.postgrest.view_schema, role=part.postgrest.role, owner=part.postgrest.owner)
