@@ -92,9 +92,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         for key, value in answer.headers:
             self.send_header(key, value)
-        self.send_header("content-length", str(len(answer.body)))
+        if answer.status != 204:  # RFC 9110 section 8.6
+            self.send_header("content-length", str(len(answer.body)))
         self.end_headers()
-        if self.command != "HEAD":
+        if self.command != "HEAD" and answer.status != 204:
             self.wfile.write(answer.body)
 
     def _body(self) -> bytes:

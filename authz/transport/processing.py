@@ -29,6 +29,7 @@ from authz._pb.envoy.service.ext_proc.v3.external_processor_pb2 import (
     ProcessingResponse,
 )
 from authz._pb.envoy.type.v3.http_status_pb2 import HttpStatus
+from authz.errors import Reason
 from authz.rendering.polls import MAX_FIRST_ANSWER_BYTES, FirstAnswerError, QueryOwner, bind_first_answer
 from authz.signing.keys import SigningKeys
 
@@ -36,6 +37,7 @@ NAMESPACE: Final = "envoy.filters.http.ext_authz"
 """Where Envoy keeps what the check has answered: no client can write there."""
 
 _REFUSED: Final = 502
+_DENIALS: Final = frozenset(reason.value for reason in Reason if reason is not Reason.GRANTED)
 _log: Final = structlog.get_logger("scopegate.processing")
 
 
@@ -64,6 +66,8 @@ class AnswerProcessor:
     def _processed(self, request: ProcessingRequest) -> ProcessingResponse:
         match request.WhichOneof("request"):
             case "response_headers":
+                if _is_denied(request):
+                    return _left_alone()
                 return _of_headers(request.response_headers)
             case "response_body":
                 return self._of_body(request.response_body, _facts(request))
@@ -88,10 +92,7 @@ def _of_headers(message: HttpHeaders) -> ProcessingResponse:
     headers = {header.key.lower(): _text(header) for header in message.headers.headers}
     if headers.get(":status") != "200":
         # Errors of Trino's HTTP layer name no query.
-        override = ProcessingMode(
-            response_header_mode=ProcessingMode.SEND, response_body_mode=ProcessingMode.NONE
-        )
-        return ProcessingResponse(response_headers=HeadersResponse(), mode_override=override)
+        return _left_alone()
     if headers.get("content-encoding", "identity") != "identity":
         raise FirstAnswerError("a compressed answer")
     if message.end_of_stream:
@@ -106,6 +107,23 @@ def _of_headers(message: HttpHeaders) -> ProcessingResponse:
     return ProcessingResponse(
         response_headers=HeadersResponse(response=CommonResponse(header_mutation=mutation))
     )
+
+
+def _left_alone() -> ProcessingResponse:
+    """The answer goes on as it is; its body is not asked for."""
+    override = ProcessingMode(
+        response_header_mode=ProcessingMode.SEND, response_body_mode=ProcessingMode.NONE
+    )
+    return ProcessingResponse(response_headers=HeadersResponse(), mode_override=override)
+
+
+def _is_denied(request: ProcessingRequest) -> bool:
+    """Whether the answer is Scopegate's own denial: Envoy sends what it answers itself on the same way."""
+    known = request.metadata_context.filter_metadata
+    if NAMESPACE not in known:
+        return False
+    reason = known[NAMESPACE].fields["reason"].string_value
+    return reason in _DENIALS
 
 
 def _serialized(response: ProcessingResponse) -> bytes:

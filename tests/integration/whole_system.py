@@ -146,9 +146,16 @@ class WholeSystem:
 
 @contextlib.contextmanager
 def whole_system(
-    *, http: str | None = None, options: Sequence[str] = (), program: Sequence[str] | None = None
+    *,
+    http: str | None = None,
+    options: Sequence[str] = (),
+    program: Sequence[str] | None = None,
+    policy_text: str = _POLICY,
+    **facts: str,
 ) -> Iterator[WholeSystem]:
     """Everything started and healthy, and ended again.
+
+    `policy_text` is a policy in place of the usual one, with places for its facts and for `facts`.
 
     With `http`, Envoy has its port for operators there; `options` are further ones of `scopegate serve`,
     and `program` runs in place of `scopegate`.
@@ -161,7 +168,7 @@ def whole_system(
         sockets = [directory / f"worker-{number}.sock" for number in range(WORKERS)]
         policy = directory / "scopegate.yaml"
         policy.write_text(
-            _POLICY.format(
+            policy_text.format(
                 directory=directory,
                 sockets=", ".join(f'"unix:{path}"' for path in sockets),
                 issuer=ISSUER,
@@ -169,6 +176,7 @@ def whole_system(
                 trust_domain=TRUST_DOMAIN,
                 upstream=f"http://127.0.0.1:{warehouse.port}",
                 limit=LIMIT,
+                **facts,
             )
         )
         workers = tuple(

@@ -87,6 +87,16 @@ def test_other_answers_than_200_are_left_alone(status: str) -> None:
     assert answer.mode_override.response_body_mode == mode.ProcessingModeBodySendMode.NONE
 
 
+def test_scopegates_own_denial_is_left_alone() -> None:
+    """Envoy sends it on the same way; a failed query of ours names none that could be polled."""
+    for reason, alone in (("no_grant", True), ("granted", False), ("", False), ("anything", False)):
+        request = _headers({**JSON, "content-type": "text/html"})
+        known = protobuf.Struct.from_dict({**FACTS, "reason": reason})
+        request.metadata_context = core.Metadata(filter_metadata={"envoy.filters.http.ext_authz": known})
+        answer = _answered(request)
+        assert (answer.response_headers is not None and answer.mode_override is not None) is alone
+
+
 @pytest.mark.parametrize(
     "changes",
     [
