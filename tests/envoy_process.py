@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
@@ -214,17 +214,33 @@ class ScopegateProcess:
         directory: Path,
         name: str = "scopegate",
         program: Sequence[str] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._arguments = [*(program or [str(Path(sys.executable).with_name("scopegate"))]), *arguments]
+        self._environment = environment or {}
         self._log = directory / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._arguments, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+                self._arguments,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self._environment},
             )
         return self
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def kill(self) -> None:
+        """End it at once, with no chance to finish anything (kill -9)."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
 
     def __exit__(self, *_: object) -> None:
         end_process(self.process)
@@ -238,6 +254,11 @@ class ScopegateProcess:
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The log lines of that event so far."""
+        lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == name]
 
 
 def free_port() -> int:

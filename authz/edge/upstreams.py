@@ -34,6 +34,12 @@ MAX_STREAM_SECONDS = 300
 API_KEY_HEADER = "x-api-key"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _MAX_CHECKS_IN_FLIGHT = 8_192
+_HEALTH_SECONDS = 1.0
+"""Between two health checks, and how long one may take: a worker that loads a large policy may be late once."""
+_UNHEALTHY_AFTER = 2
+_EJECTED_SECONDS = 2 * _HEALTH_SECONDS * _UNHEALTHY_AFTER + 1
+"""INVARIANT: longer than health checks need to find a worker that hangs, or it would be asked again in between. One
+that is back is asked at its first good health check, whatever is left of this."""
 
 
 def authz_cluster(addresses: Sequence[str]) -> cluster.Cluster:
@@ -54,11 +60,10 @@ def authz_cluster(addresses: Sequence[str]) -> cluster.Cluster:
         load_assignment=_assignment(AUTHZ_CLUSTER, parsed),
         health_checks=[
             core.HealthCheck(
-                # A worker that loads a large policy may be late once.
-                timeout=seconds(1),
-                interval=seconds(1),
-                no_traffic_interval=seconds(1),
-                unhealthy_threshold=2,
+                timeout=seconds(_HEALTH_SECONDS),
+                interval=seconds(_HEALTH_SECONDS),
+                no_traffic_interval=seconds(_HEALTH_SECONDS),
+                unhealthy_threshold=_UNHEALTHY_AFTER,
                 healthy_threshold=1,
                 grpc_health_check=core.HealthCheckGrpcHealthCheck(),
             )
@@ -68,7 +73,7 @@ def authz_cluster(addresses: Sequence[str]) -> cluster.Cluster:
             consecutive_local_origin_failure=2,
             consecutive_5xx=5,
             interval=seconds(1),
-            base_ejection_time=seconds(2),
+            base_ejection_time=seconds(_EJECTED_SECONDS),
             max_ejection_percent=50,
         ),
         circuit_breakers=cluster.CircuitBreakers(

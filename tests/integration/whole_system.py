@@ -6,7 +6,7 @@ import signal
 import ssl
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ WORKERS = 2
 LIMIT = 6
 """Requests an hour of one principal at the warehouse `limited`."""
 
-_POLICY = """\
+POLICY = """\
 version: 1
 edge:
   public_url: https://edge.example
@@ -119,15 +119,25 @@ class WholeSystem:
 
     def published_keys(self) -> list[dict[str, Any]]:
         """The key set that each worker publishes."""
-        lines = [json.loads(line) for worker in self.workers for line in worker.log().splitlines()]
         found = []
-        for address in (line["http"] for line in lines if line["event"] == "listening"):
+        for address in self.operators_ports():
             with urllib.request.urlopen(f"http://{address}/.well-known/jwks.json", timeout=10) as answer:
                 found.append(json.loads(answer.read()))
         return found
 
+    def operators_ports(self) -> list[str]:
+        """Where each worker tells its metrics."""
+        return [str(worker.events("listening")[-1]["http"]) for worker in self.workers]
+
     def healthy_workers(self) -> int:
         return self.envoy.stat("cluster.scopegate.membership_healthy")
+
+    def wait_until_healthy(self) -> None:
+        """All workers run, and Envoy knows that they can be asked."""
+        wait_until(
+            lambda: all(worker.running() for worker in self.workers) and self.healthy_workers() == WORKERS,
+            "all workers are healthy",
+        )
 
     @contextlib.contextmanager
     def stopped(self, workers: Sequence[ScopegateProcess]) -> Iterator[None]:
@@ -141,33 +151,37 @@ class WholeSystem:
             for worker in workers:
                 assert worker.process is not None
                 worker.process.send_signal(signal.SIGCONT)
-            wait_until(lambda: self.healthy_workers() == WORKERS, "all workers are healthy again")
+            self.wait_until_healthy()
 
 
 @contextlib.contextmanager
 def whole_system(
     *,
     http: str | None = None,
+    listen: str = "127.0.0.1:0",
+    policy_text: str = POLICY,
     options: Sequence[str] = (),
     program: Sequence[str] | None = None,
-    policy_text: str = _POLICY,
+    environment: Mapping[str, str] | None = None,
+    prepare: Callable[[Path, Authority], None] = lambda _directory, _clients: None,
     **facts: str,
 ) -> Iterator[WholeSystem]:
     """Everything started and healthy, and ended again.
 
-    `policy_text` is a policy in place of the usual one, with places for its facts and for `facts`.
-
-    With `http`, Envoy has its port for operators there; `options` are further ones of `scopegate serve`,
-    and `program` runs in place of `scopegate`.
+    With `http`, Envoy has its port for operators there; `listen` is where clients ask. `policy_text` is a policy with
+    the places of `POLICY` and those for `facts`. `options` are further ones of `scopegate serve`, `program` runs in
+    place of `scopegate`, `environment` is added to the workers'; `{directory}` and `{number}` of the worker are filled
+    into all three. `prepare` is called before anything starts, with the authority of clients.
     """
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(short_directory())
         warehouse = stack.enter_context(Warehouse())
         clients, key = _write_files(directory), ec_key("system")
+        prepare(directory, clients)
         (directory / "jwks.json").write_bytes(jwks(key))
         sockets = [directory / f"worker-{number}.sock" for number in range(WORKERS)]
-        policy = directory / "scopegate.yaml"
-        policy.write_text(
+        place = directory / "scopegate.yaml"
+        place.write_text(
             policy_text.format(
                 directory=directory,
                 sockets=", ".join(f'"unix:{path}"' for path in sockets),
@@ -180,21 +194,34 @@ def whole_system(
             )
         )
         workers = tuple(
-            stack.enter_context(_worker(policy, path, directory, number, options=options, program=program))
+            stack.enter_context(
+                _worker(
+                    place,
+                    path,
+                    number,
+                    options=_filled(options, directory, number),
+                    program=_filled(program, directory, number) if program else None,
+                    environment={
+                        name: _filled([value], directory, number)[0]
+                        for name, value in (environment or {}).items()
+                    },
+                )
+            )
             for number, path in enumerate(sockets)
         )
-        loaded = load_policy(policy)
+        loaded = load_policy(place)
         configuration = render_envoy(
-            loaded, replace(loaded.edge, listen="127.0.0.1:0"), deployment=Deployment(http=http)
+            loaded, replace(loaded.edge, listen=listen), deployment=Deployment(http=http)
         )
-        envoy = EnvoyProcess(configuration, directory, directory / "admin.sock")
+        envoy = stack.enter_context(EnvoyProcess(configuration, directory, directory / "admin.sock"))
         context = client_context(directory / "ca.pem")
-        system = WholeSystem(directory, clients, key, context, warehouse, workers, stack.enter_context(envoy))
-        wait_until(
-            lambda: all(worker.running() for worker in workers) and system.healthy_workers() == WORKERS,
-            "all workers are healthy",
-        )
+        system = WholeSystem(directory, clients, key, context, warehouse, workers, envoy)
+        system.wait_until_healthy()
         yield system
+
+
+def _filled(texts: Sequence[str], directory: Path, number: int) -> list[str]:
+    return [text.format(directory=directory, number=number) for text in texts]
 
 
 def _write_files(directory: Path) -> Authority:
@@ -209,11 +236,11 @@ def _write_files(directory: Path) -> Authority:
 def _worker(
     policy: Path,
     path: Path,
-    directory: Path,
     number: int,
     *,
     options: Sequence[str],
     program: Sequence[str] | None,
+    environment: Mapping[str, str],
 ) -> ScopegateProcess:
     return ScopegateProcess(
         [
@@ -221,11 +248,12 @@ def _worker(
             f"--policy={policy}",
             f"--listen=unix:{path}",
             f"--http=127.0.0.1:{free_port()}",
-            f"--audit={directory / f'audit-{number}.jsonl'}",
+            f"--audit={path.parent / f'audit-{number}.jsonl'}",
             "--drain-notice-seconds=0",
             *options,
         ],
-        directory,
+        path.parent,
         f"worker-{number}",
         program,
+        environment,
     )

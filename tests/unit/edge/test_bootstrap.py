@@ -184,6 +184,18 @@ def test_workers_by_name_are_resolved() -> None:
     assert built()["static_resources"]["clusters"][0]["type"] == "STATIC"
 
 
+def test_a_worker_that_hangs_stays_out_until_health_checks_have_found_it() -> None:
+    """An ejection that ended before would send checks to it once more, and each of them would be a 503."""
+    scopegate = built()["static_resources"]["clusters"][0]
+    (health,) = scopegate["health_checks"]
+    found_after = health["unhealthy_threshold"] * (_seconds(health["interval"]) + _seconds(health["timeout"]))
+    assert _seconds(scopegate["outlier_detection"]["base_ejection_time"]) > found_after
+
+
+def _seconds(text: str) -> float:
+    return float(text.removesuffix("s"))
+
+
 def test_the_access_log_has_no_query_and_no_header_with_secrets() -> None:
     """Only the path without its query."""
     (log,) = connection_manager(built())["access_log"]

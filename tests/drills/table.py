@@ -1,0 +1,74 @@
+"""What each drill finds, as values: the tests hold them against the real system."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from tests.drills.series import Series
+
+NO_ANSWER = 0
+"""In place of a status: the connection was refused or ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One thing that breaks.
+
+    `clients` are the statuses that people get meanwhile who may see something (others get their denial, or one of
+    these that is no 200). `signs` are series and what becomes of them: `SELECTOR grows` or `SELECTOR = VALUE`.
+    """
+
+    breaks: str
+    clients: frozenset[int]
+    seen: str
+    signs: tuple[str, ...]
+    alerts: tuple[str, ...]
+    heals: str
+
+    def assert_seen(self, statuses: Counter[int]) -> None:
+        """Nobody got anything else, and each of these was seen."""
+        assert set(statuses) == self.clients, statuses
+
+    def assert_told(self, before: Series, after: Series) -> None:
+        """Each sign is there."""
+        missing = [sign for sign in self.signs if not _is_there(sign, before, after)]
+        assert missing == []
+
+
+def _is_there(sign: str, before: Series, after: Series) -> bool:
+    if sign.endswith(" grows"):
+        selector = sign.removesuffix(" grows")
+        return after.total(selector) > before.total(selector)
+    selector, _, value = sign.partition(" = ")
+    return float(value) in after.values(selector)
+
+
+_HEALTHY = 'envoy_cluster_membership_healthy{envoy_cluster_name="scopegate"}'
+_ERRORS = 'envoy_http_ext_authz_error{envoy_http_conn_manager_prefix="edge"}'
+_EJECTED = 'envoy_cluster_outlier_detection_ejections_enforced_total{envoy_cluster_name="scopegate"}'
+
+ROWS = {
+    "worker-killed": Row(
+        breaks="One of two workers is killed (`kill -9`)",
+        clients=frozenset({200, 503}),
+        seen="503 for what was in flight at it and for two more calls; then it gets none",
+        signs=('up{job="scopegate"} = 0', f"{_HEALTHY} = 1", f"{_EJECTED} grows", f"{_ERRORS} grows"),
+        alerts=("ScopegateWorkerDown", "EdgeWorkerUnhealthy"),
+        heals="Started again, it takes over its socket and is asked from Envoy's next health check on (1 s)",
+    ),
+    "worker-hung": Row(
+        breaks="One of two workers hangs (`SIGSTOP`)",
+        clients=frozenset({200, 503}),
+        seen="503 after `check_timeout` for what it was asked at that time; then it is asked nothing",
+        signs=('up{job="scopegate"} = 0', f"{_HEALTHY} = 1", f"{_EJECTED} grows", f"{_ERRORS} grows"),
+        alerts=("ScopegateWorkerDown", "EdgeWorkerUnhealthy"),
+        heals="When it goes on, it is asked from the next health check on",
+    ),
+    "envoy-restarted": Row(
+        breaks="Envoy is restarted (`SIGTERM`, then started again)",
+        clients=frozenset({NO_ANSWER, 200}),
+        seen="connections end and are refused until it listens again, which it does after its first health checks",
+        signs=('up{job="envoy"} = 0', 'up{job="scopegate"} = 1', "scopegate_ready = 1"),
+        alerts=("EdgeDown",),
+        heals="Started again, it goes on with an empty cache and fresh limits; the workers notice nothing",
+    ),
+}

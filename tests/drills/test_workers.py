@@ -1,0 +1,60 @@
+"""A worker that is killed or hangs, under load."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.drills.breakages import worker_hung, worker_killed
+from tests.drills.system import Drill, drill_system
+from tests.drills.table import ROWS
+from tests.envoy_process import wait_until
+
+
+@pytest.fixture(scope="module")
+def drill() -> Iterator[Drill]:
+    with drill_system() as running:
+        yield running
+
+
+def test_a_worker_is_killed(drill: Drill) -> None:
+    """Envoy takes it out after its first failures; started again it is asked again, and no allow lacks its record."""
+    row = ROWS["worker-killed"]
+    with drill.load() as load:
+        load.until_well()
+        before, mark = drill.scrape(), load.mark
+        with worker_killed(drill):
+            load.until(mark, 503)
+            load.until_well()
+            row.assert_seen(load.statuses(mark))
+            row.assert_told(before, drill.scrape())
+            quiet = load.go_on(300)
+            assert set(load.statuses(quiet)) == {200}
+        back = load.go_on(300)
+        assert set(load.statuses(back)) == {200}
+    drill.assert_kept(load)
+
+
+def test_a_worker_hangs(drill: Drill) -> None:
+    """Envoy gives up once and asks it nothing more, neither at once nor when the first ejection is over."""
+    row = ROWS["worker-hung"]
+    with drill.load() as load:
+        load.until_well()
+        before, mark = drill.scrape(), load.mark
+        with worker_hung(drill):
+            load.until(mark, 503)
+            load.until_well()
+            row.assert_seen(load.statuses(mark))
+            quiet = load.mark
+            wait_until(
+                lambda: drill.whole.envoy.stat("cluster.scopegate.health_check.failure") >= 2, "two failed"
+            )
+            wait_until(
+                lambda: drill.whole.envoy.stat("cluster.scopegate.outlier_detection.ejections_active") == 0,
+                "the ejection is over",
+            )
+            load.go_on(300)
+            assert set(load.statuses(quiet)) == {200}
+            row.assert_told(before, drill.scrape())
+        back = load.go_on(300)
+        assert set(load.statuses(back)) == {200}
+    drill.assert_kept(load)
