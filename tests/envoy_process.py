@@ -257,7 +257,11 @@ class ScopegateProcess:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The log lines of that event so far."""
-        lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        lines = [
+            json.loads(line)
+            for line in self.log().splitlines()
+            if line.startswith("{") and line.endswith("}")
+        ]
         return [line for line in lines if line["event"] == name]
 
 
