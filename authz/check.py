@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from authz.errors import Denied, Reason
+from authz.guarding import Statement, examine_request, refuse_hidden_columns
+from authz.guardrails.examine import Examiner
 from authz.identity.authenticator import Authenticator
 from authz.identity.credentials import read_credentials
 from authz.identity.principal import Principal
@@ -63,6 +65,7 @@ class Snapshot:
     signing: SigningKeys | None = None
     """None while none is configured, or none has been read: then who needs something signed is denied."""
     remembered: Memory[tuple[Principal, str], Remembered] = field(default_factory=_memory)
+    examiner: Examiner = field(default_factory=Examiner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,6 +84,8 @@ class Outcome:
     request_rewrites: Rewrites | None
     policy_version: str
     remembered: bool = False
+    statement: Statement | None = None
+    """What was asked in SQL, where that was examined."""
 
 
 def check(
@@ -100,6 +105,7 @@ def check(
     rewrites: Rewrites | None = None
     request_rewrites: Rewrites | None = None
     remembered = False
+    statement: Statement | None = None
     entering(Phase.IDENTIFY)
     try:
         warehouse = snapshot.policy.routes.find(request)
@@ -108,6 +114,10 @@ def check(
         _check_revocations(principal, snapshot, now)
         entering(Phase.DECIDE)
         decision, rewrites, remembered = _decide(request, warehouse, principal, snapshot, now)
+        if isinstance(decision, Allow):
+            statement = examine_request(decision, request, snapshot.examiner)
+            if statement is not None:
+                refuse_hidden_columns(statement, decision.scope)
         entering(Phase.REWRITE)
         if isinstance(decision, Allow) and rewrites is not None:
             request_rewrites = render_request(
@@ -127,6 +137,7 @@ def check(
         request_rewrites=request_rewrites,
         policy_version=snapshot.policy.version,
         remembered=remembered,
+        statement=statement,
     )
 
 

@@ -7,9 +7,18 @@ decides on is the route that Envoy and the warehouse serve.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from authz.errors import Denied, Reason
+
+BODY_EXTENSION: Final = "body"
+"""The key of `AccessRequest.context` in which the PEP's route says what it shows of a body."""
+
+WHOLE_BODY: Final = "whole"
+"""Its value where it shows all of it, so that a request without a body in it has none."""
+
+PARTIAL_BODY_HEADER: Final = "x-envoy-auth-partial-body"
 
 MAX_TARGET_CHARACTERS = 32_768
 """Longest accepted request target (path and query) in characters; Envoy's own header limit is 60 KiB."""

@@ -109,6 +109,19 @@ class Actor(BaseModel):
     token_id: str | None
 
 
+class AskedStatement(BaseModel):
+    """A statement in SQL that was examined, without its text and its literals."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    kind: str
+    """`select`, `show` and so on."""
+    tables: list[str]
+    """Whole names, those of a metadata catalog included."""
+    fingerprint: Hex32
+    """Equal for statements that differ in literals, letter case, spaces and comments only."""
+
+
 class Asked(BaseModel):
     """What was asked for. A path may hold values, so it is there only where the policy reads it."""
 
@@ -122,6 +135,8 @@ class Asked(BaseModel):
     source_address: str
     request_id: str | None
     trace_id: Hex32 | None
+    statement: AskedStatement | None = None
+    """Where the warehouse has guardrails, and a statement was asked that could be examined."""
 
 
 class DecisionLine(_Line):

@@ -29,7 +29,7 @@ _COLUMNS: Final = {
     "claims JSON, absent JSON, spiffe_id VARCHAR, certificate_name VARCHAR, certificate_trust VARCHAR, "
     "certificate_fingerprint VARCHAR, token_id VARCHAR)",
     "asked": "STRUCT(method VARCHAR, host VARCHAR, route VARCHAR, path VARCHAR, source_address VARCHAR, "
-    "request_id VARCHAR, trace_id VARCHAR)",
+    "request_id VARCHAR, trace_id VARCHAR, statement STRUCT(kind VARCHAR, tables VARCHAR[], fingerprint VARCHAR))",
     "lost": "BIGINT",
     "since": "DOUBLE",
     "until": "DOUBLE",
@@ -44,7 +44,8 @@ CREATE TEMP VIEW decisions AS SELECT
     actor.groups AS groups, actor.claims AS claims, actor.certificate_name AS certificate_name,
     actor.token_id AS token_id, rules, scope_id, policy_version, detail, asked.method AS method,
     asked.host AS host, asked.route AS route, asked.path AS path, asked.source_address AS source_address,
-    asked.request_id AS request_id, asked.trace_id AS trace_id, decision_id, writer, seq
+    asked.request_id AS request_id, asked.trace_id AS trace_id, asked.statement.kind AS statement,
+    asked.statement.tables AS tables, asked.statement.fingerprint AS fingerprint, decision_id, writer, seq
 FROM lines WHERE kind = 'decision'
 """
 

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from authz.audit.facts import NOTHING_READ, PolicyReads
 from authz.check import Outcome
+from authz.guarding import Statement
 from authz.identity.principal import Principal
 from authz.policy.decision import Allow, Decision
 from authz.policy.policyset import Warehouse
@@ -49,6 +50,7 @@ class Noted(NamedTuple):
     source_address: str
     request_id: str
     traceparent: tuple[str, ...]
+    statement: Statement | None
 
 
 class Recorder:
@@ -65,7 +67,7 @@ class Recorder:
     def note(self, outcome: Outcome, request: AccessRequest | None, *, decision_id: str, at: float) -> Noted:
         """Gather what the record is made of. `request` is None where the question could not be read."""
         if request is None:
-            asked: tuple[Any, ...] = (None, "", "", "", "", ())
+            asked: tuple[Any, ...] = (None, "", "", "", "", (), None)
         else:
             asked = (
                 request.method,
@@ -74,6 +76,7 @@ class Recorder:
                 request.source_address,
                 request.request_id,
                 request.headers.get("traceparent", ()),
+                outcome.statement,
             )
         return Noted(
             self,
@@ -126,7 +129,7 @@ class Recorder:
             f'{{"method":{_quoted(noted.method)},"host":{_quoted(noted.host)},"route":{_maybe(route)},'
             f'"path":{_maybe(noted.path if reads.path else None)},'
             f'"source_address":{_quoted(noted.source_address)},"request_id":{_maybe(request_id)},'
-            f'"trace_id":{_maybe(_trace_id(noted.traceparent))}}}'
+            f'"trace_id":{_maybe(_trace_id(noted.traceparent))},"statement":{_statement(noted.statement)}}}'
         )
 
 
@@ -174,6 +177,13 @@ def _actor(principal: Principal, reads: PolicyReads) -> str:
         "token_id": principal.token_id,
     }
     return _members({"actor": actor})
+
+
+def _statement(statement: Statement | None) -> str:
+    """What may be recorded of a statement: no literal is in any of it."""
+    if statement is None:
+        return "null"
+    return _json({"kind": statement.kind, "tables": statement.tables, "fingerprint": statement.fingerprint})
 
 
 def _members(value: Mapping[str, object]) -> str:

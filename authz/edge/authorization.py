@@ -5,7 +5,8 @@ filter asks what the first one found: only a request that carries the metadata o
 warehouse of its route passes, and where answers are shared, only with a cache partition in its query.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from envoy_data_plane.envoy.config.common.mutation_rules import v3 as mutation_rules
 from envoy_data_plane.envoy.config.core import v3 as core
@@ -22,8 +23,11 @@ from authz.edge.names import AUTHZ_CLUSTER, EXT_AUTHZ, GUARD
 from authz.policy.policyset import Warehouse
 from authz.rendering.owned import mutable_headers_expression
 from authz.rendering.rewrites import SCOPE_PARAMETER
+from authz.request import BODY_EXTENSION, WHOLE_BODY
 
 MAX_DENIAL_BYTES = 8_192
+MAX_BODY_BYTES = 262_144
+"""More than the longest statement that a policy can allow: one that is too long for it is refused with a record."""
 _PARTITION = rf".*[?&]{SCOPE_PARAMETER}=[A-Za-z0-9._\-]+(&.*)?"
 
 
@@ -47,6 +51,7 @@ def check_filter(
                 envoy_grpc=core.GrpcServiceEnvoyGrpc(cluster_name=AUTHZ_CLUSTER),
                 timeout=seconds(timeout_seconds),
             ),
+            with_request_body=_body_settings(warehouses),
             failure_mode_allow=False,
             # 403 would tell a person that they may not; 503 says that nobody could be asked.
             status_on_error=envoy_type.HttpStatus(code=envoy_type.StatusCode.ServiceUnavailable),
@@ -75,9 +80,40 @@ def check_filter(
 
 
 def check_settings(warehouse: Warehouse) -> ext_authz.ExtAuthzPerRoute:
-    """Tells Scopegate where this route leads, so that it can refuse a mismatch."""
+    """Tells Scopegate where this route leads, so that it can refuse a mismatch; and the body, if guardrails need it."""
+    extensions = {"warehouse": warehouse.name}
+    buffer = _body_settings([warehouse])
+    if buffer is None:
+        return without_body(extensions)
     return ext_authz.ExtAuthzPerRoute(
-        check_settings=ext_authz.CheckSettings(context_extensions={"warehouse": warehouse.name})
+        check_settings=ext_authz.CheckSettings(
+            # In one message with what it says, so that neither is there without the other.
+            context_extensions={**extensions, BODY_EXTENSION: WHOLE_BODY},
+            with_request_body=buffer,
+        )
+    )
+
+
+def without_body(extensions: Mapping[str, str] = MappingProxyType({})) -> ext_authz.ExtAuthzPerRoute:
+    """Asks before the body is there, however long it may be."""
+    return ext_authz.ExtAuthzPerRoute(
+        check_settings=ext_authz.CheckSettings(
+            context_extensions=dict(extensions), disable_request_body_buffering=True
+        )
+    )
+
+
+def _body_settings(warehouses: Collection[Warehouse]) -> ext_authz.BufferSettings | None:
+    """How Scopegate is shown the bodies that the guardrails of `warehouses` need; None if none of them has any.
+
+    A longer body is refused by Envoy (413), and nobody is asked. Envoy 1.40 takes `pack_as_bytes` from the filter
+    alone, whatever a route says, and bounds by `max_request_bytes` what it keeps of an answer, too.
+    """
+    if all(warehouse.guardrails is None for warehouse in warehouses):
+        return None
+    # A part of a statement decides nothing, and a text with bytes replaced is another one.
+    return ext_authz.BufferSettings(
+        max_request_bytes=MAX_BODY_BYTES, allow_partial_message=False, pack_as_bytes=True
     )
 
 

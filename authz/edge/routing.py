@@ -154,6 +154,7 @@ def _nowhere(name: str, match: route.RouteMatch | None = None) -> route.Route:
         name=name,
         match=match or route.RouteMatch(prefix="/"),
         direct_response=route.DirectResponseAction(status=404),
+        typed_per_filter_config=_packed({EXT_AUTHZ: authorization.without_body()}),
     )
 
 

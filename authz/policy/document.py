@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from authz.policy.fields import DimensionName, Duration, Maybe, Name, Part, Rate, Text
+from authz.policy.guardrailsparts import Guardrails
 from authz.policy.identityparts import IssuerPart, PlaceInRequest
 from authz.policy.policyset import RateLimit
 from authz.policy.ruleparts import DenyPart, GrantPart, RestrictionPart
@@ -128,6 +129,8 @@ class WarehousePart(Part):
     """For `kind: postgrest`: names in the database."""
     trino: Maybe[TrinoPart] = None
     """For `kind: trino`: names in Trino."""
+    guardrails: Maybe[Guardrails] = None
+    """What statements in SQL may ask, for `trino` and `clickhouse`: on, with safe defaults, if left out; or `off`."""
     authentication: Maybe[Literal["token", "certificate", "any", "both"]] = None
     """What a caller presents. `any`, if both issuers and client certificates are configured, else the one that is."""
     issuers: Maybe[Annotated[list[Text], Field(min_length=1)]] = None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from authz.identity.accepts import Authentication
 from authz.policy.containment import contained_grants
+from authz.policy.lintguardrails import lint_guardrails
 from authz.policy.lintidentity import lint_identity
 from authz.policy.policyset import DenyRule, Grant, PolicySet, Restriction, Warehouse
 from authz.policy.problems import Problem, in_file_order, listed
@@ -32,6 +33,7 @@ def lint(policy: PolicySet, now: float | None = None) -> tuple[Problem, ...]:
         *(problem for issuer in policy.issuers for problem in _issuer(policy, issuer)),
         *lint_identity(policy),
         *(problem for warehouse in policy.warehouses.values() for problem in _warehouse(policy, warehouse)),
+        *(problem for warehouse in policy.warehouses.values() for problem in lint_guardrails(warehouse)),
         *(problem for grant in policy.grants for problem in _grant(policy, grant, now)),
         *(problem for restriction in policy.restrictions for problem in _restriction(policy, restriction)),
         *(problem for rule in _rules(policy) for problem in _rule(policy, rule)),

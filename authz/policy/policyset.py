@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from authz.guardrails.rules import GuardrailRules
 from authz.identity.accepts import AcceptedCredentials
 from authz.identity.issuer import Issuer
 from authz.identity.trust import CertificateTrust
@@ -171,6 +172,8 @@ class Warehouse:
     """For that kind."""
     trino: Trino = field(default_factory=Trino)
     """For that kind."""
+    guardrails: GuardrailRules | None = None
+    """What may be asked of it in SQL; None where it is not asked in SQL, or where the policy says `off`."""
     dialect: str = "ansi"
     """A SQLGlot dialect (or `ansi`) for the SQL predicate."""
     headers: tuple[HeaderForm, ...] = (HeaderForm.JSON, HeaderForm.SQL)

@@ -24,6 +24,8 @@ SECTIONS: Mapping[str, str] = {
     "PostgrestPart": "postgrest",
     "TrinoPart": "trino",
     "PersonNamePart": "user",
+    "GuardrailsPart": "guardrails",
+    "PartitionPart": "partitions",
     "RoutePart": "routes",
     "CachePart": "cache",
     "LimitsPart": "limits",

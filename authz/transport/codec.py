@@ -15,12 +15,11 @@ from authz._pb.envoy.config.core.v3.address_pb2 import Address
 from authz._pb.envoy.service.auth.v3.attribute_context_pb2 import AttributeContext
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest
 from authz.errors import Denied, Reason
-from authz.request import AccessRequest, checked_method, normal_host, split_target
+from authz.request import PARTIAL_BODY_HEADER, AccessRequest, checked_method, normal_host, split_target
 
 WAREHOUSE_EXTENSION: Final = "warehouse"
 """The `context_extensions` key in which Envoy's route says which warehouse it will connect to."""
 
-PARTIAL_BODY_HEADER: Final = "x-envoy-auth-partial-body"
 _MAX_REQUEST_ID_CHARACTERS: Final = 128
 
 _parse: Final[Callable[[bytes], CheckRequest]] = CheckRequest.FromString

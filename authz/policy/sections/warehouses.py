@@ -13,6 +13,7 @@ from authz.policy.policyset import CacheRule, HeaderForm, Warehouse
 from authz.policy.problems import did_you_mean
 from authz.policy.report import Path
 from authz.policy.sections.context import Context, dimensions_named, is_broken
+from authz.policy.sections.guardrails import build_guardrails
 from authz.policy.sections.introspection import check_one_asks
 from authz.policy.sections.kinds import build_postgrest, build_trino, trino_routes
 from authz.policy.sections.places import build_places
@@ -42,6 +43,7 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
     trino = build_trino(context, path, part)
     if not is_broken(part.kind, part.routes) and part.kind == WarehouseKind.TRINO.value:
         routes = trino_routes(context, path, part, routes)
+    guardrails = build_guardrails(context, path, part)
     _check_forms(context, path, part)
     tokens = frozenset() if accepts is None else accepts.headers
     cache = _cache(context, (*path, "cache"), part.cache, tokens)
@@ -66,6 +68,7 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
         user=user,
         postgrest=postgrest,
         trino=trino,
+        guardrails=guardrails,
         dialect=OWN_DIALECT.get(WarehouseKind(part.kind), part.dialect),
         headers=_forms(part),
         query=dict(part.query),
