@@ -95,9 +95,37 @@ $(KEYCLOAK)/bin/kc.sh:
 	@rm build/keycloak-quarkus-dist-$(KEYCLOAK_VERSION).tar.gz
 	@touch $@
 
+TRINO_VERSION := 476
+TRINO := build/trino-$(TRINO_VERSION)
+TRINO_SHA256 := 0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158
+TRINO_MEMORY_SHA256 := bade81c52e2f7177a7b867aee1b10fae48fefda9c38f3ec6aeb006fdde5f0378
+# Trino needs a JDK of 24 or newer, which need not be the one that is on the path.
+JDK = $(shell $(BIN)/python -m tests.warehouses.jdk)
+
 # Each part runs where its warehouse is, and says so where it is not.
 test-warehouses: $(VENV)/warehouses.stamp ## one policy in real warehouses, with the drivers that people use
-	$(BIN)/pytest -q tests/warehouses
+	@if test -n "$(JDK)" && command -v mvn >/dev/null; then $(MAKE) --no-print-directory test-trino; \
+	else echo "test-warehouses: Trino NOT RUN: it needs a JDK of 24 or newer and Maven, and this machine has not both"; fi
+	$(BIN)/pytest -q tests/warehouses --ignore-glob='*trino*'
+
+.PHONY: test-trino trino-plugin
+test-trino: $(VENV)/warehouses.stamp $(TRINO)/lib trino-plugin
+	TRINO_HOME=$(CURDIR)/$(TRINO) TRINO_PLUGINS=$(CURDIR)/build/trino-plugins JAVA_25=$(JDK) \
+	SCOPEGATE_PLUGIN=$(CURDIR)/trino-plugin/target/scopegate $(BIN)/pytest -q --timeout=300 tests/warehouses -k trino
+
+trino-plugin: $(VENV)/dev.stamp ## build and test the plugin for Trino: trino-plugin/target/scopegate
+	JAVA_HOME=$(JDK) mvn -B -q -f trino-plugin/pom.xml package
+
+$(TRINO)/lib:
+	@echo "fetching Trino $(TRINO_VERSION) from Maven Central (208 MB) ..."
+	@mkdir -p build && cd build && for part in trino-server-core:$(TRINO_VERSION):tar.gz trino-memory:$(TRINO_VERSION):zip; do \
+	    mvn -B -q dependency:copy -Dartifact=io.trino:$$part -DoutputDirectory=$(CURDIR)/build; done
+	@echo "$(TRINO_SHA256)  build/trino-server-core-$(TRINO_VERSION).tar.gz" | sha256sum --check --quiet
+	@echo "$(TRINO_MEMORY_SHA256)  build/trino-memory-$(TRINO_VERSION).zip" | sha256sum --check --quiet
+	@mkdir -p $(TRINO) build/trino-plugins && tar -xzf build/trino-server-core-$(TRINO_VERSION).tar.gz -C $(TRINO) --strip-components=1
+	@$(PYTHON) -m zipfile -e build/trino-memory-$(TRINO_VERSION).zip build/trino-plugins
+	@rm build/trino-server-core-$(TRINO_VERSION).tar.gz build/trino-memory-$(TRINO_VERSION).zip
+	@touch $@
 
 $(VENV)/warehouses.stamp: requirements/warehouses.txt | $(VENV)/dev.stamp
 	@$(PIP) install -q --require-hashes -r requirements/warehouses.txt

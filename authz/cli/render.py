@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from authz.cli.writing import problems_told, write_files
 from authz.config.load import load_policy
 from authz.edge.warehouses.cube import cube_files
 from authz.edge.warehouses.postgres import postgres_files
+from authz.edge.warehouses.trino import trino_files
 from authz.policy.policyset import PolicySet, Warehouse
 from authz.policy.problems import did_you_mean
 from authz.policy.tables import WarehouseKind
@@ -62,6 +64,22 @@ def _write(policy: Path, name: str, output: Path, kind: WarehouseKind, files: Fi
             sys.exit(1)
         texts = files(loaded, warehouse)
     write_files(texts, output)
+
+
+@render.command(short_help="What Trino and Scopegate's plugin in it must be told.")
+@_asked
+@click.option(
+    "--jwks-uri",
+    required=True,
+    metavar="URL",
+    help="Scopegate's published keys: /.well-known/jwks.json on its HTTP port, as Trino reaches it.",
+)
+def trino(policy: Path, warehouse: str, output: Path, jwks_uri: str) -> None:
+    """Write what Trino and Scopegate's plugin in it must be told.
+
+    Exit status: 0 written, 1 the policy has a problem or no such warehouse, 2 they could not be written.
+    """
+    _write(policy, warehouse, output, WarehouseKind.TRINO, partial(trino_files, jwks=jwks_uri))
 
 
 @render.command(short_help="Row-level security and views for PostgreSQL behind PostgREST.")

@@ -21,9 +21,17 @@ _HEADER_NAME = re.compile(r"[a-z0-9\-]+\Z")
 # Headers that the warehouse never sees of a client, so that nothing can depend on them.
 _NEVER_SENT = ("accept-encoding", "authorization", "cookie", "origin")
 
-_ADDRESS = """\
+_BEGIN = """\
 function envoy_on_request(handle)
   local headers = handle:headers()
+"""
+
+# Trino writes it into the addresses of its answers, which a client has to reach.
+_TELL_HOST = """\
+  headers:replace("x-forwarded-host", headers:get(":authority"))
+"""
+
+_ADDRESS = """\
   headers:replace(":authority", "{authority}")
 """
 
@@ -64,8 +72,10 @@ end
 """
 
 
-def corrections_filter(authority: str, cache: CacheRule | None) -> hcm.HttpFilter:
-    """Addresses the warehouse by its own name: a client's Host reaches nobody.
+def corrections_filter(
+    authority: str, cache: CacheRule | None, *, tells_host: bool = False
+) -> hcm.HttpFilter:
+    """Addresses the warehouse by its own name: a client's Host reaches nobody as such; `tells_host` names it beside.
 
     Where answers are shared, takes the cache partition out of the query, and says how long the answer may be kept: as
     long as the policy says, or less if the warehouse says less; not at all if the warehouse forbids it, if it failed,
@@ -74,7 +84,7 @@ def corrections_filter(authority: str, cache: CacheRule | None) -> hcm.HttpFilte
 
     Raises `EdgeError`.
     """
-    script = _ADDRESS.format(authority=authority)
+    script = _BEGIN + (_TELL_HOST if tells_host else "") + _ADDRESS.format(authority=authority)
     if cache is None:
         script += "end\n"
     else:

@@ -26,6 +26,7 @@ from authz.edge.messages import EdgeError, extension, http_filter, pack, seconds
 from authz.edge.names import AUTHZ_CLUSTER, statistics_name, warehouse_cluster
 from authz.edge.tls import upstream_socket
 from authz.policy.policyset import Warehouse
+from authz.policy.tables import WarehouseKind
 from authz.rendering.rewrites import OWNED_PREFIX
 
 MAX_STREAM_SECONDS = 300
@@ -139,7 +140,9 @@ def api_key_secrets(warehouses: Sequence[Warehouse]) -> list[tls.Secret]:
 
 def _filters(warehouse: Warehouse, upstream: Upstream) -> list[hcm.HttpFilter]:
     filters = [
-        corrections_filter(upstream.authority, warehouse.cache),
+        corrections_filter(
+            upstream.authority, warehouse.cache, tells_host=warehouse.kind is WarehouseKind.TRINO
+        ),
         http_filter("envoy.filters.http.header_mutation", _mutations(warehouse)),
     ]
     if warehouse.upstream_api_key_file is not None:

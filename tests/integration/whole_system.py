@@ -83,6 +83,8 @@ class WholeSystem:
     context: ssl.SSLContext
     warehouse: Warehouse
     workers: tuple[ScopegateProcess, ...]
+    operators: tuple[int, ...]
+    """The workers' HTTP ports."""
     envoy: EnvoyProcess
 
     def token(self, subject: str = "ann", *groups: str, **changes: Any) -> str:
@@ -193,12 +195,14 @@ def whole_system(
                 **facts,
             )
         )
+        operators = tuple(free_port() for _ in sockets)
         workers = tuple(
             stack.enter_context(
                 _worker(
                     place,
                     path,
                     number,
+                    operators[number],
                     options=_filled(options, directory, number),
                     program=_filled(program, directory, number) if program else None,
                     environment={
@@ -215,7 +219,7 @@ def whole_system(
         )
         envoy = stack.enter_context(EnvoyProcess(configuration, directory, directory / "admin.sock"))
         context = client_context(directory / "ca.pem")
-        system = WholeSystem(directory, clients, key, context, warehouse, workers, envoy)
+        system = WholeSystem(directory, clients, key, context, warehouse, workers, operators, envoy)
         system.wait_until_healthy()
         yield system
 
@@ -237,6 +241,7 @@ def _worker(
     policy: Path,
     path: Path,
     number: int,
+    port: int,
     *,
     options: Sequence[str],
     program: Sequence[str] | None,
@@ -247,7 +252,7 @@ def _worker(
             "serve",
             f"--policy={policy}",
             f"--listen=unix:{path}",
-            f"--http=127.0.0.1:{free_port()}",
+            f"--http=127.0.0.1:{port}",
             f"--audit={path.parent / f'audit-{number}.jsonl'}",
             "--drain-notice-seconds=0",
             *options,

@@ -12,6 +12,7 @@ from typing import Final
 from authz.errors import Denied, Reason
 from authz.identity.principal import Principal
 from authz.policy.decision import Allow
+from authz.policy.policyset import Warehouse
 from authz.policy.tables import WarehouseKind
 from authz.rendering.assertion import assertion
 from authz.rendering.circumstances import Circumstances
@@ -70,7 +71,7 @@ def render(allow: Allow, principal: Principal, circumstances: Circumstances) -> 
     signed = assertion(allow, principal, circumstances)
     # Trino compares moments with columns without a zone by the session's zone, which the client could choose.
     utc = (("x-trino-time-zone", "UTC"),) if _depends_on_zone(allow.scope.rows) else ()
-    login = {"aud": warehouse.name, "sub": warehouse.trino.proxy}
+    login = {"aud": login_audience(warehouse), "sub": warehouse.trino.proxy}
     return bearer(
         allow,
         principal,
@@ -80,6 +81,11 @@ def render(allow: Allow, principal: Principal, circumstances: Circumstances) -> 
         ("x-trino-extra-credential", f"{CREDENTIAL}={signed.text}"),
         *utc,
     )
+
+
+def login_audience(warehouse: Warehouse) -> str:
+    """Of the token that logs in. Not the assertion's: Trino would take one for a login of the person's own."""
+    return f"{warehouse.name}/login"
 
 
 def render_request(

@@ -60,7 +60,7 @@ def test_a_statement_runs_as_the_person_through_a_user_without_rights() -> None:
     headers = _set()
     login = verified(headers["authorization"].removeprefix("Bearer "), KEYS)
     scope = verified(headers["x-trino-extra-credential"].removeprefix("scope="), KEYS)
-    assert (login["sub"], login["aud"]) == ("scopegate-proxy", "sales")
+    assert (login["sub"], login["aud"]) == ("scopegate-proxy", "sales/login")
     assert headers["x-trino-user"] == scope["sub"] == "alice"
     assert scope["tables"]["lake.sales.orders"]["sql"] == "\"sales_region\" = 'EU'"
 
