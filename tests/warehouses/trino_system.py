@@ -102,11 +102,23 @@ class TrinoSystem:
         return self.connect(person, **options).cursor().execute(statement).fetchall()
 
     def inside(
-        self, statement: str, *, user: str, subject: str | None = None, credential: str | None = None, **claims: Any
+        self,
+        statement: str,
+        *,
+        user: str,
+        subject: str | None = None,
+        credential: str | None = None,
+        **claims: Any,
     ) -> list[list[Any]]:
         """Past Envoy, at Trino's own port, with a login that the test signs: what an attacker inside could try."""
         now = int(time.time())
-        made = {"iss": "https://edge.example", "aud": "lake/login", "sub": subject or user, "iat": now, "exp": now + 60}
+        made = {
+            "iss": "https://edge.example",
+            "aud": "lake/login",
+            "sub": subject or user,
+            "iat": now,
+            "exp": now + 60,
+        }
         login = sign({**made, **claims}, "JWT", self.keys)
         headers = {"Authorization": f"Bearer {login}", "X-Trino-User": user, "X-Forwarded-Proto": "https"}
         if credential is not None:
