@@ -235,7 +235,7 @@ _TRINO = {
         "with function f() returns int return 1 select f()", "show stats for orders", "show create view v", "show grants on orders",
         "show columns", "show tables from sales where 1 = 1", "select id from orders for version as of 3", "describe (select 1)",
         "select * from orders match_recognize (pattern (a) define a as true)", "call system.runtime.kill_query('x')", "values 1",
-        "start transaction; drop table x", "start", "use sales.public x",
+        "start transaction; drop table x", "start", "use sales.public x", "select * from lateral orders", "select 1 from orders o, lateral customers",
     ),
     Reason.FUNCTION_DENIED: (
         "select * from table(pg.system.query(query => 'select 1'))", "select * from table(raw_query('x'))",

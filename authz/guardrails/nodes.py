@@ -21,8 +21,7 @@ _NODES: Final[frozenset[type[exp.Expr]]] = frozenset(
         exp.Literal, exp.Boolean, exp.Null, exp.RawString, exp.National, exp.Interval, exp.IntervalSpan,
         exp.DataType, exp.DataTypeParam, exp.ColumnDef, exp.AtTimeZone,
         exp.All, exp.Any, exp.Between, exp.In, exp.Not, exp.Neg, exp.BitwiseNot,
-        exp.JSONPath, exp.JSONPathRoot, exp.JSONPathKey, exp.JSONPathSubscript, exp.JSONKeyValue, exp.FormatJson,
-        exp.OverflowTruncateBehavior,
+        exp.JSONKeyValue, exp.FormatJson, exp.OverflowTruncateBehavior,
     }
 )  # fmt: skip
 
@@ -82,6 +81,7 @@ def check_nodes(tree: exp.Query, dialect: GuardDialect) -> tuple[exp.Expr, ...]:
         if isinstance(node, exp.With) and len(node.expressions) > _MAX_DEFINITIONS:
             raise Denied(Reason.STATEMENT_TOO_LARGE, f"a WITH of more than {_MAX_DEFINITIONS} definitions")
         _check_source(node)
+        _check_lateral(node)
         _check_parameter(node)
         _check_format(node)
         if dialect.tables_as_sets and isinstance(node, exp.In):
@@ -113,6 +113,12 @@ def _check_source(node: exp.Expr) -> None:
         for more in node.args.get("expressions") or ():
             if not is_array_join and not isinstance(more, _SOURCES):
                 raise _denied("a list in place of a table")
+
+
+def _check_lateral(node: exp.Expr) -> None:
+    """LATERAL stands before a query; before a name it is itself the name of a table to Trino."""
+    if isinstance(node, exp.Lateral) and not isinstance(node.this, exp.Subquery):
+        raise _denied("LATERAL before something else than a query")
 
 
 def _check_parameter(node: exp.Expr) -> None:

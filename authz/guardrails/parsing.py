@@ -44,7 +44,7 @@ def parse_query(text: str, lexemes: Sequence[Lexeme], dialect: GuardDialect) -> 
     Raises `UnparsedError`; `Denied`: `statement_too_large` if it takes too much work, `statement_malformed` if
     SQLGlot sees quotes elsewhere than `authz.guardrails.lexer` does.
     """
-    reader = Dialect.get_or_raise(dialect.sqlglot)
+    reader = _reader(dialect.sqlglot)
     try:
         tokens = reader.tokenize(text)
         seen = [(_QUOTES[t.token_type], t.start, t.end + 1) for t in tokens if t.token_type in _QUOTES]
@@ -68,6 +68,14 @@ def _check_agreement(seen: list[tuple[LexemeKind, int, int]], lexemes: Sequence[
     ours = [(x.kind, x.start, x.end) for x in lexemes if x.kind in {LexemeKind.STRING, LexemeKind.QUOTED}]
     if seen != ours:
         raise Denied(Reason.STATEMENT_MALFORMED, "two readers disagree about where a quotation ends")
+
+
+@lru_cache(maxsize=16)
+def _reader(name: str) -> Dialect:
+    """A dialect that leaves paths into JSON as they are: it would log the text of those that it cannot read."""
+    reader = Dialect.get_or_raise(name)
+    reader.to_json_path = lambda path: path  # type: ignore[method-assign]
+    return reader
 
 
 @lru_cache(maxsize=16)
