@@ -8,7 +8,7 @@ from authz.errors import Denied, Reason
 from authz.guardrails.asked import Asked
 from authz.guardrails.clickhouse import read_clickhouse
 from authz.guardrails.examine import Examiner, Hidden, refuse_hidden
-from authz.guardrails.rules import Examined, Session
+from authz.guardrails.rules import Examined, GuardrailRules, Session
 from authz.guardrails.trino import read_trino
 from authz.policy.decision import Allow
 from authz.policy.tables import WarehouseKind
@@ -52,8 +52,11 @@ def examine_request(allow: Allow, request: AccessRequest, examiner: Examiner) ->
     """
     rules = allow.warehouse.guardrails
     asked = None if rules is None else _asked(allow.warehouse.kind, request)
-    if asked is None or rules is None:
-        return None
+    return None if asked is None or rules is None else examine_asked(asked, rules, examiner)
+
+
+def examine_asked(asked: Asked, rules: GuardrailRules, examiner: Examiner) -> Statement:
+    """What `asked` is by `rules`. Raises `Denied`."""
     prepared = {name: examiner.examine(text, rules, _alone(asked)) for name, text in asked.prepared.items()}
     return Statement(main=examiner.examine(asked.statement, rules, asked.session), prepared=prepared)
 

@@ -44,6 +44,12 @@ def answer_json(answer: Answer) -> dict[str, object]:
         found["principal"] = {"issuer": answer.principal.issuer, "subject": answer.principal.subject}
     if answer.explanation is not None:
         found |= _grounds(answer.explanation)
+    if answer.statement is not None:
+        found["statement"] = {
+            "kind": answer.statement.kind,
+            "tables": list(answer.statement.tables),
+            "fingerprint": answer.statement.fingerprint,
+        }
     if isinstance(decision, Allow):
         found["scope"] = {"id": decision.scope.id, **scope_json(decision.scope)}
         found["valid_until"] = rfc3339(decision.valid_until)

@@ -85,6 +85,10 @@ def answer_tree(answer: Answer, *, everything: bool = False) -> Tree:
             tree, "restrictions", answer.explanation.restrictions, answer.explanation, everything=everything
         )
         _course(tree, answer.explanation)
+    if answer.statement is not None:
+        statement = answer.statement
+        tables = ", ".join(f"`{name}`" for name in statement.tables) or "no table"
+        tree.add(Text(f"statement: {statement.kind} of {tables}, fingerprint {statement.fingerprint}"))
     _outcome(tree, answer)
     return tree
 

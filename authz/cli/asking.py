@@ -7,6 +7,10 @@ from enum import StrEnum
 
 from authz.cli.who import CannotAskError, Proof
 from authz.errors import Denied, Reason
+from authz.guarding import Statement, examine_asked, refuse_hidden_columns
+from authz.guardrails.asked import Asked
+from authz.guardrails.examine import Examiner
+from authz.guardrails.rules import Session
 from authz.identity.accepts import AcceptedCredentials
 from authz.identity.principal import Method, Principal
 from authz.identity.revocations import NOTHING_REVOKED, Revocations
@@ -14,9 +18,11 @@ from authz.identity.unaccounted import unaccounted
 from authz.policy.decision import Allow, Decision, Deny
 from authz.policy.explain import Explanation, explain
 from authz.policy.policyset import PolicySet, Route, Warehouse
+from authz.policy.tables import WarehouseKind
 from authz.rendering.circumstances import unsigned
 from authz.rendering.render import render, render_request
 from authz.rendering.rewrites import Rewrites
+from authz.rendering.targets.trino import STATEMENT
 from authz.request import AccessRequest, checked_method, normal_host, split_target
 from authz.signing.unsigned import UNSIGNED
 
@@ -27,6 +33,7 @@ class Stage(StrEnum):
     REQUEST = "request"
     IDENTITY = "identity"
     POLICY = "policy"
+    STATEMENT = "statement"
     RENDERING = "rendering"
 
 
@@ -40,6 +47,9 @@ class Target:
     path: str | None = None
     headers: Mapping[str, tuple[str, ...]] | None = None
     source_address: str = ""
+    statement: str | None = None
+    schema: str | None = None
+    """What names in the statement are completed with: `catalog.schema`, or a database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,6 +68,7 @@ class Answer:
     warehouse: Warehouse | None = None
     principal: Principal | None = None
     explanation: Explanation | None = None
+    statement: Statement | None = None
     rewrites: Rewrites | None = None
     request_rewrites: Rewrites | None = None
 
@@ -116,7 +127,29 @@ def ask(
     found = replace(
         found, stage=Stage.POLICY, principal=principal, explanation=explanation, decision=decision
     )
-    return _rendered(found, decision, principal, request) if isinstance(decision, Allow) else found
+    if not isinstance(decision, Allow):
+        return found
+    if target.statement is not None:
+        found = _examined(found, decision, target.statement, target.schema)
+    return _rendered(found, decision, principal, request) if isinstance(found.decision, Allow) else found
+
+
+def _examined(found: Answer, allow: Allow, text: str, schema: str | None) -> Answer:
+    """The statement by the warehouse's guardrails. Raises `CannotAskError` where there are none."""
+    rules = allow.warehouse.guardrails
+    if rules is None:
+        raise CannotAskError(f"--statement: warehouse `{allow.warehouse.name}` has no guardrails")
+    catalog, _, name = (schema or "").rpartition(".")
+    asked = Asked(statement=text, session=Session(catalog=catalog or None, schema=name or None))
+    found = replace(found, stage=Stage.STATEMENT)
+    try:
+        found = replace(found, statement=examine_asked(asked, rules, Examiner()))
+        if found.statement is not None:
+            refuse_hidden_columns(found.statement, allow.scope)
+    except Denied as denied:
+        refused = Deny(reason=denied.reason, detail=denied.detail, rules=allow.grants + allow.restrictions)
+        return replace(found, decision=refused)
+    return found
 
 
 def _rendered(found: Answer, allow: Allow, principal: Principal, request: AccessRequest) -> Answer:
@@ -149,10 +182,18 @@ def _request(policy: PolicySet, target: Target) -> AccessRequest:
         route = policy.warehouses[target.warehouse].routes[0]
     if target.path is None and route is None:
         raise CannotAskError("say what is asked for: a warehouse, a path, or both")
-    path, query = split_target(target.path if target.path is not None else _any_path(route))
+    asks_trino = (
+        target.statement is not None
+        and target.warehouse is not None
+        and policy.warehouses[target.warehouse].kind is WarehouseKind.TRINO
+    )
+    usual = STATEMENT if asks_trino else _any_path(route)
+    path, query = split_target(target.path if target.path is not None else usual)
     host = target.host or (min(route.hosts) if route is not None and route.hosts else "any.host")
     return AccessRequest(
-        method=checked_method(target.method or (_any_method(route) if route is not None else "GET")),
+        method=checked_method(
+            target.method or ("POST" if asks_trino else _any_method(route) if route is not None else "GET")
+        ),
         host=normal_host(host),
         path=path,
         query=query,

@@ -78,6 +78,8 @@ def _files(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Ma
 )
 @click.option("--method", metavar="METHOD", help="By default GET.")
 @click.option("--host", metavar="HOST", help="The host that the client asks.")
+@click.option("--statement", metavar="SQL", help="A statement, for a warehouse with guardrails.")
+@click.option("--schema", metavar="NAME", help="The `catalog.schema` or database that it is asked in.")
 @click.option(
     "--token-file",
     type=click.File("r", encoding="ascii", errors="replace"),
@@ -162,7 +164,8 @@ def _answer(**options: Any) -> Answer:
         key_files=options["jwks"],
         unverified=options["unverified"],
     )
-    target = Target(**{name: options[name] for name in ("warehouse", "method", "host", "path")})
+    asked = ("warehouse", "method", "host", "path", "statement", "schema")
+    target = Target(**{name: options[name] for name in asked})
     return ask(policy, target, identify, proof, options["now"], revocations=_revocations(policy))
 
 

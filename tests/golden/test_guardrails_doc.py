@@ -1,10 +1,13 @@
 """docs/warehouses.md, about guardrails: its policy loads, and each statement is answered as it says."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from authz.cli.main import main
 from authz.errors import Denied
 from authz.guardrails.dialects import DIALECTS
 from authz.guardrails.examine import examine, refuse_hidden
@@ -45,6 +48,19 @@ def _answer(statement: str) -> str:
     except Denied as denied:
         return denied.reason.value
     return "granted"
+
+
+def test_the_command_of_the_page(tmp_path: Path) -> None:
+    """It says the table of a statement that is allowed."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL)
+    (command,) = re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL)
+    (tmp_path / "scopegate.yaml").write_text(REST + example)
+    program, *arguments = shlex.split(command.replace("\\\n", " "))
+    assert program == "scopegate"
+    arguments[arguments.index("scopegate.yaml")] = str(tmp_path / "scopegate.yaml")
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    assert "statement: select of `lake.sales.customers`, fingerprint " in done.output
 
 
 def test_the_page_has_statements_of_every_kind() -> None:
