@@ -95,7 +95,9 @@ class Server:
         self._draining = False
         self._in_force = InForce(settings.policy, metrics=metrics, audit=audit, remembered=settings.remember)
         engine = self._in_force.engine
-        self._grpc = GrpcServer(engine.settle, AnswerProcessor(engine.signing_keys).process)
+        self._grpc = GrpcServer(
+            engine.settle, AnswerProcessor(engine.signing_keys).process, listeners=len(settings.listen)
+        )
         self._admin = AdminServer(
             metrics=metrics.text, readiness=self._readiness, published=self._in_force.published_keys
         )

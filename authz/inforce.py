@@ -19,6 +19,7 @@ from authz.audit.record import Recorder
 from authz.audit.sink import AuditSink
 from authz.check import Snapshot
 from authz.config.load import load_policy, uncollected
+from authz.config.policyfiles import PolicyUnreadableError
 from authz.config.watch import Fingerprint, fingerprint
 from authz.identity.authenticator import Authenticator
 from authz.identity.revocations import Revocations
@@ -72,6 +73,7 @@ class InForce:
         self._tried: PolicySet | None = None
         self._seen: Fingerprint = ()
         self._seen_revocations: Fingerprint = ()
+        self._unread = False
         self._loading = asyncio.Lock()
         self._attempts: dict[tuple[SourceKind, str], SourceStatus] = {}
         self._introspection_problems: dict[str, str] = {}
@@ -90,6 +92,7 @@ class InForce:
         async with self._loading:
             # Before reading: a change during the load is seen as one afterwards.
             self._seen = fingerprint(self.files())
+            again, self._unread = self._unread, False
             try:
                 with uncollected():
                     policy = await asyncio.to_thread(load_policy, self._place)
@@ -97,7 +100,8 @@ class InForce:
                     # has no cycles, so counting references frees the one before it all the same.
                     gc.freeze()
             except PolicyError as error:
-                return self._refuse([problem.text for problem in error.problems])
+                self._unread = isinstance(error, PolicyUnreadableError) and error.passing
+                return self._refuse([problem.text for problem in error.problems], again=again)
             except Exception as error:  # noqa: BLE001 - a defect of the loader must not end a server that works
                 _log.error("defect", exc_info=error)
                 return self._refuse(
@@ -112,7 +116,8 @@ class InForce:
             )
             broken = self._newly_broken(policy, prepared)
             if self._policy is not None and broken:
-                return self._refuse(broken)
+                self._unread = any(status.unread for status in prepared.missing)
+                return self._refuse(broken, again=again)
             self._put_in_force(policy, prepared)
             return True
 
@@ -122,14 +127,21 @@ class InForce:
         await self._keys.reload_files()
 
     async def reload_if_changed(self) -> None:
-        """`reload`, if a file is not what it was at the last look."""
+        """`reload`, if a file is not what it was at the last look, or could not be read then."""
         if fingerprint(self.files()) != self._seen:
             await self.reload()
+            return
+        if self._unread:
+            await self.load()
+        await self._keys.reload_unread()
 
     async def reload_revocations_if_changed(self) -> None:
-        """Read the file of revocations, if it is not what it was at the last look; wait for nothing else."""
+        """Read the file of revocations, if it is not what it was at the last look, or could not be read then.
+
+        Waits for nothing else.
+        """
         now = fingerprint(self.revocation_files())
-        if now != self._seen_revocations:
+        if now != self._seen_revocations or self._keys.revocations_unread:
             self._seen_revocations = now
             await self._keys.reload_revocations()
 
@@ -323,7 +335,9 @@ class InForce:
         self._attempts[status.kind, status.name] = status
         told = {"kind": status.kind.value, "name": status.name}
         if status.last_error is not None:
-            _log.warning("key_source_failed", **told, error=status.last_error, failures=status.failures)
+            # What is looked at every other second until it can be read is said once.
+            if not (status.unread and before is not None and before.last_error == status.last_error):
+                _log.warning("key_source_failed", **told, error=status.last_error, failures=status.failures)
         elif before is not None and before.last_error is not None:
             _log.info("key_source_recovered", **told)
         if status.problems and (before is None or before.problems != status.problems):
@@ -352,9 +366,11 @@ class InForce:
         self._refused = ()
         self._metrics.policy_looked_at(outcome)
 
-    def _refuse(self, problems: list[str]) -> bool:
-        self._refused = tuple(problems)
+    def _refuse(self, problems: list[str], *, again: bool = False) -> bool:
+        known, self._refused = self._refused, tuple(problems)
         self._metrics.policy_looked_at(Reload.REFUSED)
+        if again and known == self._refused:
+            return False
         for problem in problems:
             _log.error("policy_problem", problem=problem)
         kept = None if self._policy is None else self._policy.version

@@ -5,6 +5,7 @@ their names. Names that begin with a dot are skipped: editors' backups, and what
 """
 
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,15 @@ _READS: Final = 3
 
 
 class PolicyUnreadableError(PolicyError):
-    """There is no policy to ask about: no such file, no permission, not text."""
+    """There is no policy to ask about: no such file, no permission, not text.
+
+    `passing` says that it could not be read this time (no descriptor left, a disk that errs, a change meanwhile), and
+    that nothing about the files need change until it can.
+    """
+
+    def __init__(self, problems: Iterable[Problem], *, passing: bool = False) -> None:
+        super().__init__(problems)
+        self.passing = passing
 
 
 def read_policy_files(path: Path) -> tuple[SourceText, ...]:
@@ -36,23 +45,25 @@ def read_policy_files(path: Path) -> tuple[SourceText, ...]:
         # kubelet swaps one link for all files of a ConfigMap: half of an old policy and half of a new one is none.
         if _kubelet_link(path) == link:
             return sources
-    raise _unreadable(path, "the files change while they are read")
+    raise _unreadable(path, "the files change while they are read", passing=True)
 
 
 def _read_all(path: Path) -> tuple[SourceText, ...]:
     sources: list[SourceText] = []
     problems: list[Problem] = []
+    passing = False
     left = MAX_BYTES
     for file in _find(path):
         try:
             text, size = _read(file, left)
         except PolicyUnreadableError as error:
             problems.extend(error.problems)
+            passing = passing or error.passing
             continue
         left -= size
         sources.append(SourceText(str(file), text, base=str(file.parent)))
     if problems:
-        raise PolicyUnreadableError(problems)
+        raise PolicyUnreadableError(problems, passing=passing)
     return tuple(sources)
 
 
@@ -62,7 +73,7 @@ def _find(path: Path) -> list[Path]:
             return [path]
         children = sorted(path.iterdir())
     except (OSError, ValueError) as error:
-        raise _unreadable(path, _reason(error)) from None
+        raise _failed(path, error) from None
     files = [
         child
         for child in children
@@ -83,7 +94,7 @@ def _read(file: Path, limit: int) -> tuple[str, int]:
         with file.open("rb") as opened:
             data = opened.read(limit + 1)
     except (OSError, ValueError) as error:
-        raise _unreadable(file, _reason(error)) from None
+        raise _failed(file, error) from None
     if len(data) > limit:
         raise _unreadable(file, f"the policy is larger than {MAX_BYTES} bytes")
     try:
@@ -110,9 +121,12 @@ def _kubelet_link(path: Path) -> str | None:
         return None
 
 
-def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror or "cannot be read").lower() if isinstance(error, OSError) else "not a file name"
+def _failed(path: Path, error: OSError | ValueError) -> PolicyUnreadableError:
+    if isinstance(error, OSError):
+        return _unreadable(path, (error.strerror or "cannot be read").lower(), passing=True)
+    return _unreadable(path, "not a file name")
 
 
-def _unreadable(path: Path, message: str) -> PolicyUnreadableError:
-    return PolicyUnreadableError([Problem(code="unreadable", file=str(path), message=message)])
+def _unreadable(path: Path, message: str, *, passing: bool = False) -> PolicyUnreadableError:
+    problem = Problem(code="unreadable", file=str(path), message=message)
+    return PolicyUnreadableError([problem], passing=passing)

@@ -14,12 +14,14 @@ from authz.edge.globallimits import limits_cluster
 from authz.edge.listener import edge_listener
 from authz.edge.messages import EdgeError, pack, seconds
 from authz.edge.metadata import metadata_documents
+from authz.edge.names import LISTENER
 from authz.edge.operators import admin_cluster, operators_listener
 from authz.edge.routing import route_configuration
 from authz.edge.upstreams import api_key_secrets, authz_cluster, warehouse_upstream
 from authz.policy.policyset import EdgeSettings, PolicySet
 
 MAX_CONNECTIONS = 5_000
+"""Of clients; what comes beyond is closed at once."""
 MAX_HEAP_BYTES = 1024 * 1024 * 1024
 MAX_EXPRESSION = 4_096
 """Size of a compiled regular expression, in RE2's own measure."""
@@ -81,8 +83,17 @@ def _admin(text: str) -> bootstrap.Admin:
 
 
 def _runtime() -> bootstrap.LayeredRuntime:
-    """The list of headers that an answer may touch is longer than the regular expressions Envoy takes by default."""
-    values = {"re2": {"max_program_size": {"error_level": MAX_EXPRESSION, "warn_level": MAX_EXPRESSION}}}
+    """Longer regular expressions than Envoy takes by default, for the list of headers that an answer may touch; and the
+    limit of the clients' listener itself.
+
+    The limit over all listeners (in the overload manager) is a second net only: it does not hold (measured with 1.40).
+    Each connection of a listener that ignores it, the operators', frees a place at its end that it has never taken,
+    so each scrape would let one more client in.
+    """
+    values = {
+        "re2": {"max_program_size": {"error_level": MAX_EXPRESSION, "warn_level": MAX_EXPRESSION}},
+        "envoy": {"resource_limits": {"listener": {LISTENER: {"connection_limit": MAX_CONNECTIONS}}}},
+    }
     return bootstrap.LayeredRuntime(
         layers=[bootstrap.RuntimeLayer(name="static", static_layer=protobuf.Struct.from_dict(values))]
     )
@@ -102,7 +113,9 @@ def _overload_manager() -> overload.OverloadManager:
             overload.ResourceMonitor(
                 name=downstream,
                 typed_config=pack(
-                    connections.DownstreamConnectionsConfig(max_active_downstream_connections=MAX_CONNECTIONS)
+                    connections.DownstreamConnectionsConfig(
+                        max_active_downstream_connections=2 * MAX_CONNECTIONS
+                    )
                 ),
             ),
         ],

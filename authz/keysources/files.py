@@ -31,6 +31,10 @@ class SourceFileError(Exception):
     """A file could not be read or used. The message begins with its path."""
 
 
+class SourceUnreadError(SourceFileError):
+    """It could not be read this time (no descriptor left, a disk that errs), and nothing about it will change when it can."""
+
+
 def load_key_set(issuer: Issuer) -> KeySet:
     """The key set in the issuer's JWKS file, or the secrets in its files. Raises `SourceFileError`."""
     keys = issuer.keys
@@ -111,8 +115,9 @@ def _load(place: str, limit: int, *, private: bool = False) -> bytes:
                 )
             data = file.read(limit + 1)
     except (OSError, ValueError) as error:
+        kind = SourceUnreadError if isinstance(error, OSError) else SourceFileError
         reason = error.strerror if isinstance(error, OSError) else None
-        raise SourceFileError(f"{place}: {reason or 'cannot be opened'}") from None
+        raise kind(f"{place}: {reason or 'cannot be opened'}") from None
     if len(data) > limit:
         raise SourceFileError(f"{place}: larger than {limit} bytes")
     return data

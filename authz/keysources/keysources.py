@@ -95,6 +95,12 @@ class KeySources:
         return self._current.status
 
     @property
+    def revocations_unread(self) -> bool:
+        """The same for the file of revocations alone."""
+        source = self._current.revocation_source
+        return source is not None and source.status().unread
+
+    @property
     def missing(self) -> tuple[SourceStatus, ...]:
         """The sources that have nothing at all: not ready while there is one."""
         return self._current.missing
@@ -183,10 +189,17 @@ class KeySources:
 
     async def reload_files(self) -> None:
         """Read the key set and trust files again; a file that is broken now leaves the last good one in force."""
+        await self._reload(lambda _: True)
+
+    async def reload_unread(self) -> None:
+        """The same for those that could not be read at the last look, and may be now; see `SourceStatus`."""
+        await self._reload(lambda source: source.status().unread)
+
+    async def _reload(self, wanted: Callable[[AnySource], bool]) -> None:
         async with self._reading_files:
             # What has no refreshing task comes from files.
             files = [source for source in self._current.sources if source not in self._tasks]
-            changed = [await self._attempt(source) for source in files]
+            changed = [await self._attempt(source) for source in files if wanted(source)]
             if any(changed):
                 self._announce()
 

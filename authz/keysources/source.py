@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from authz.keysources.fetch import FetchError
-from authz.keysources.files import SourceFileError
+from authz.keysources.files import SourceFileError, SourceUnreadError
 from authz.keysources.looks import Looks
 
 Material = TypeVar("Material")
@@ -28,7 +28,8 @@ class SourceStatus:
     """How a source is, for readiness, metrics and logs. Times are in seconds since the epoch.
 
     `problems` are what is wrong with the material in use (keys left out, expired roots); `last_error` is
-    why the last attempt failed, None if it did not.
+    why the last attempt failed, None if it did not. `unread` says that the next one may succeed although no file
+    has changed.
     """
 
     kind: SourceKind
@@ -39,6 +40,7 @@ class SourceStatus:
     last_error: str | None
     failures: int
     problems: tuple[str, ...]
+    unread: bool = False
 
     def age(self, now: float) -> float | None:
         """Seconds since the last success; None if there was none."""
@@ -84,6 +86,7 @@ class Source(Generic[Material]):
         self._clock = clock
         self._last_success: float | None = None
         self._last_error: str | None = None
+        self._unread = False
         self._problems: tuple[str, ...] = ()
 
     async def attempt(self, *, quickly: bool = False) -> bool:
@@ -99,12 +102,13 @@ class Source(Generic[Material]):
         try:
             loaded = await (self._load_quickly() if quickly else self._load())
         except (FetchError, SourceFileError) as error:
-            self._fail(str(error))
+            self._fail(str(error), unread=isinstance(error, SourceUnreadError))
             return False
         except Exception as error:  # noqa: BLE001 - a defect must not end the refreshing for good
             self._fail(f"unexpected {type(error).__name__}")
             return False
         self._last_success, self._last_error, self.failures = self._clock(), None, 0
+        self._unread = False
         self._problems, self.max_age = loaded.problems, loaded.max_age
         if loaded.material == self.material:
             return False
@@ -126,12 +130,14 @@ class Source(Generic[Material]):
             last_success=self._last_success,
             last_error=self._last_error,
             failures=self.failures,
+            unread=self._unread,
             problems=(
                 *self._problems,
                 *(() if self.material is None else self.report(self.material, self._clock())),
             ),
         )
 
-    def _fail(self, message: str) -> None:
+    def _fail(self, message: str, *, unread: bool = False) -> None:
         self._last_error = message
+        self._unread = unread
         self.failures += 1

@@ -1,5 +1,6 @@
 """The operator's HTTP port: /metrics, /healthz, /readyz, /.well-known/jwks.json. Never on the port that Envoy asks."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -7,9 +8,12 @@ from typing import Final
 from aiohttp import web
 
 from authz.transport.addresses import TcpAddress
+from authz.transport.descriptors import available_descriptors, operators_connections
 from authz.transport.jwks import JWKS_PATH, Published, jwks_answer
 
 _MAX_REQUEST_BYTES: Final = 4_096
+_IDLE_SECONDS: Final = 150.0
+"""Longer than anybody's scrape interval, so that Prometheus keeps its connection; aiohttp's own is an hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +42,14 @@ class AdminServer:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get(JWKS_PATH, self._jwks)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(
+            app, access_log=None, keepalive_timeout=_IDLE_SECONDS, shutdown_timeout=1.0
+        )
 
     async def start(self, address: TcpAddress) -> TcpAddress:
         """Listen on `address`; the address that was bound. Raises OSError if it cannot be."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, address.host, address.port, shutdown_timeout=1.0).start()
+        await _BoundedSite(self._runner, address, operators_connections(available_descriptors())).start()
         return TcpAddress(address.host, self._runner.addresses[0][1])
 
     async def stop(self) -> None:
@@ -67,3 +73,35 @@ class AdminServer:
 
     async def _jwks(self, request: web.Request) -> web.Response:
         return jwks_answer(self._published(), request)
+
+
+class _BoundedSite(web.BaseSite):
+    """A listener that takes so many connections, and closes what comes beyond."""
+
+    def __init__(self, runner: web.AppRunner, address: TcpAddress, connections: int) -> None:
+        super().__init__(runner)
+        self._address = address
+        self._most = connections
+
+    # Python 3.11 has no typing.override, hence the remarks.
+    @property
+    def name(self) -> str:  # type: ignore[explicit-override]
+        return f"http://{self._address.text}"
+
+    async def start(self) -> None:  # type: ignore[explicit-override]
+        await super().start()
+        self._server = await asyncio.get_running_loop().create_server(
+            self._protocol, self._address.host, self._address.port
+        )
+
+    def _protocol(self) -> asyncio.Protocol:
+        server = self._runner.server
+        assert server is not None  # noqa: S101 - `BaseSite` sees to it
+        return server() if len(server.connections) < self._most else _Refusal()
+
+
+class _Refusal(asyncio.Protocol):
+    # Python 3.11 has no typing.override, hence the remark.
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # type: ignore[explicit-override]
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()

@@ -8,6 +8,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from authz.transport.addresses import SOCKET_MODE, Address, TcpAddress, UnixAddress, clear_stale_socket
+from authz.transport.descriptors import available_descriptors, checking_connections
 
 SERVICE: Final = "envoy.service.auth.v3.Authorization"
 PROCESSING_SERVICE: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
@@ -27,17 +28,24 @@ _OPTIONS: Final = (
 class GrpcServer:
     """Serves `settle` as Envoy's Authorization service, with the standard health service beside it.
 
-    `process` answers each message of Envoy's external processing.
+    `process` answers each message of Envoy's external processing; `listeners` is the number of addresses to come.
     """
 
     def __init__(
-        self, settle: Callable[[bytes], Awaitable[bytes]], process: Callable[[bytes], bytes]
+        self,
+        settle: Callable[[bytes], Awaitable[bytes]],
+        process: Callable[[bytes], bytes],
+        *,
+        listeners: int = 1,
     ) -> None:
         self._settle = settle
         self._process = process
         self._in_flight = 0
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
-        self._server = grpc.aio.server(options=_OPTIONS)
+        connections = checking_connections(available_descriptors(), listeners)
+        self._server = grpc.aio.server(
+            options=(*_OPTIONS, ("grpc.max_allowed_incoming_connections", connections))
+        )
         # No (de)serializers: the engine takes bytes and gives bytes.
         check = grpc.unary_unary_rpc_method_handler(self._check)  # type: ignore[no-untyped-call]
         processing = grpc.stream_stream_rpc_method_handler(self._processed)  # type: ignore[no-untyped-call]

@@ -131,6 +131,14 @@ WORKERS: Final = (
         summary="a check was denied because of a defect",
         description="{{ $labels.instance }}: the event `defect` in the log has the place in the code.",
     ),
+    Alert(
+        name="ScopegateDescriptorsScarce",
+        expr='process_open_fds{job="scopegate"} > 0.7 * process_max_fds{job="scopegate"}',
+        severity=Severity.TICKET,
+        lasting="2m",
+        summary="a Scopegate worker has used most of its file descriptors",
+        description="{{ $labels.instance }}: {{ $value | humanize }} are open; somebody opens connections, or the limit is too low.",
+    ),
 )
 
 POLICY: Final = (
@@ -252,6 +260,17 @@ ENVOY: Final = (
         severity=Severity.PAGE,
         summary="Envoy lets requests pass without a decision",
         description="{{ $labels.instance }} does not run the configuration that Scopegate renders.",
+    ),
+    Alert(
+        name="EdgeConnectionsRefused",
+        expr=(
+            "sum by (instance) (increase(envoy_listener_downstream_cx_overflow[5m])"
+            " + increase(envoy_listener_downstream_global_cx_overflow[5m])) > 0"
+        ),
+        severity=Severity.PAGE,
+        lasting="2m",
+        summary="Envoy sends clients away, because it has as many connections as it takes",
+        description="{{ $labels.instance }}: {{ $value | humanize }} connections within five minutes.",
     ),
     Alert(
         name="EdgeWorkerUnhealthy",

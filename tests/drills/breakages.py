@@ -1,9 +1,18 @@
 """The breakages themselves: each is there within its `with`, and mended behind it."""
 
 import contextlib
-from collections.abc import Iterator
+import itertools
+import resource
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from tests.drills.system import Drill
+
+CONNECTIONS = 10_000
+_SPARE_DESCRIPTORS = 500
+_SOURCES = 8
+"""Addresses on loopback to connect from: the ports of one would not do."""
 
 
 @contextlib.contextmanager
@@ -34,3 +43,82 @@ def envoy_gone(drill: Drill) -> Iterator[None]:
     finally:
         drill.whole.envoy.__enter__()
         drill.whole.wait_until_healthy()
+
+
+def possible_connections() -> int:
+    """How many connections this process can open, `CONNECTIONS` at most; it may have all descriptors from now on."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return CONNECTIONS if hard == resource.RLIM_INFINITY else min(CONNECTIONS, hard - _SPARE_DESCRIPTORS)
+
+
+@contextlib.contextmanager
+def worker_flooded(drill: Drill) -> Iterator[list[socket.socket]]:
+    """Connections at the first worker's socket that say nothing."""
+    path = str(drill.whole.directory / "worker-0.sock")
+
+    def connect(_: int) -> socket.socket:
+        made = socket.socket(socket.AF_UNIX)
+        made.connect(path)
+        return made
+
+    with _many(connect) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def edge_flooded(drill: Drill, count: int = CONNECTIONS) -> Iterator[list[socket.socket]]:
+    """Connections at Envoy that say nothing, from several addresses."""
+
+    def connect(number: int) -> socket.socket:
+        source = f"127.0.0.{2 + number % _SOURCES}"
+        return socket.create_connection(
+            ("127.0.0.1", drill.whole.envoy.port), timeout=10, source_address=(source, 0)
+        )
+
+    with _many(connect, count) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def _many(connect: Callable[[int], socket.socket], count: int = CONNECTIONS) -> Iterator[list[socket.socket]]:
+    made: list[socket.socket] = []
+    try:
+        made.extend(connect(number) for number in range(min(count, possible_connections())))
+        yield made
+    finally:
+        for connection in made:
+            connection.close()
+
+
+def still_open(connections: list[socket.socket]) -> int:
+    """How many of them the other side has not closed."""
+    found = 0
+    for connection in connections:
+        connection.setblocking(False)
+        try:
+            found += connection.recv(1) != b""
+        except BlockingIOError:
+            found += 1
+        except ConnectionError:
+            pass
+    return found
+
+
+def _lowest_free(pid: int) -> int:
+    taken = {int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    return next(number for number in itertools.count() if number not in taken)
+
+
+@contextlib.contextmanager
+def without_descriptors(drill: Drill) -> Iterator[None]:
+    """The first worker may have no more descriptors than it has open."""
+    pid = drill.whole.workers[0].pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    # A free number below the limit would still be given away.
+    free = min(_lowest_free(pid) for _ in range(20))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)

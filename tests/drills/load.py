@@ -56,7 +56,10 @@ def tell_scope(seen: Seen) -> Answer:
 
 
 class Load:
-    """Several clients with a connection each; each asks for one person after the other, until the end."""
+    """Several clients; each asks for one person after the other, until the end.
+
+    The first one comes anew for each request, the others keep their connection as long as it lasts.
+    """
 
     def __init__(
         self, port: Callable[[], int], context: ssl.SSLContext, people: Sequence[Person], clients: int = 4
@@ -151,6 +154,9 @@ class Load:
                 self.got.append(Got(person, NO_ANSWER, None, None))
                 if connection is not None:
                     connection.close()
+                connection = None
+            if client == 0 and connection is not None:
+                connection.close()
                 connection = None
             time.sleep(_PAUSE_SECONDS)
         if connection is not None:

@@ -14,7 +14,8 @@ class Row:
     """One thing that breaks.
 
     `clients` are the statuses that people get meanwhile who may see something (others get their denial, or one of
-    these that is no 200). `signs` are series and what becomes of them: `SELECTOR grows` or `SELECTOR = VALUE`.
+    these that is no 200). `signs` are series and what becomes of them: `SELECTOR grows`, `SELECTOR = VALUE` or
+    `SELECTOR > FACTOR * SELECTOR`.
     """
 
     breaks: str
@@ -31,13 +32,18 @@ class Row:
     def assert_told(self, before: Series, after: Series) -> None:
         """Each sign is there."""
         missing = [sign for sign in self.signs if not _is_there(sign, before, after)]
-        assert missing == []
+        assert missing == [], missing
 
 
 def _is_there(sign: str, before: Series, after: Series) -> bool:
     if sign.endswith(" grows"):
         selector = sign.removesuffix(" grows")
         return after.total(selector) > before.total(selector)
+    if " > " in sign:
+        selector, _, bound = sign.partition(" > ")
+        factor, _, other = bound.partition(" * ")
+        limits = zip(after.values(selector), after.values(other), strict=True)
+        return any(value > float(factor) * limit for value, limit in limits)
     selector, _, value = sign.partition(" = ")
     return float(value) in after.values(selector)
 
@@ -62,6 +68,37 @@ ROWS = {
         signs=('up{job="scopegate"} = 0', f"{_HEALTHY} = 1", f"{_EJECTED} grows", f"{_ERRORS} grows"),
         alerts=("ScopegateWorkerDown", "EdgeWorkerUnhealthy"),
         heals="When it goes on, it is asked from the next health check on",
+    ),
+    "worker-flooded": Row(
+        breaks="10,000 connections are opened at one worker's socket (1,024 descriptors)",
+        clients=frozenset({200}),
+        seen="nothing: Envoy's connections are there already, and a quarter of the descriptors is left to everything else",
+        signs=(
+            'process_open_fds{job="scopegate"} > 0.7 * process_max_fds{job="scopegate"}',
+            'up{job="scopegate"} = 1',
+        ),
+        alerts=("ScopegateDescriptorsScarce",),
+        heals="When they are closed. What comes beyond three quarters is closed at once",
+    ),
+    "descriptors-out": Row(
+        breaks="A worker has no file descriptor left",
+        clients=frozenset({200}),
+        seen="nothing: Envoy's connections are there already. A changed policy, key or revocation cannot be read by it",
+        signs=('up{job="scopegate"} = 0', 'up{job="scopegate"} = 1'),
+        alerts=("ScopegateWorkerDown",),
+        heals="As soon as there are some: files that could not be read are read every other second until they can",
+    ),
+    "edge-flooded": Row(
+        breaks="10,000 connections are opened at Envoy (5,000 are taken)",
+        clients=frozenset({NO_ANSWER, 200}),
+        seen="nothing on connections that are there; new ones are closed at once while all places are taken",
+        signs=(
+            'envoy_listener_downstream_cx_overflow{job="envoy"} grows',
+            'up{job="envoy"} = 1',
+            'up{job="scopegate"} = 1',
+        ),
+        alerts=("EdgeConnectionsRefused",),
+        heals="Connections that say nothing are closed after 10 s, those that are idle after 60 s",
     ),
     "envoy-restarted": Row(
         breaks="Envoy is restarted (`SIGTERM`, then started again)",

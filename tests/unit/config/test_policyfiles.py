@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from authz.config.policyfiles import MAX_BYTES, PolicyUnreadableError, read_policy_files
+from tests.descriptors import no_descriptors_left
 
 
 def unreadable(path: Path) -> list[str]:
@@ -99,3 +100,17 @@ def test_a_configmap_is_read_as_kubelet_mounts_it(tmp_path: Path) -> None:
     (source,) = read_policy_files(tmp_path)
     assert source.name == str(tmp_path / "scopegate.yaml")
     assert source.base == str(tmp_path)
+
+
+def test_what_passes_is_told_from_what_does_not(tmp_path: Path) -> None:
+    """Without a descriptor nothing can be read, and nothing about the file will change when there is one."""
+    path = tmp_path / "p.yaml"
+    path.write_text("version: 1\n")
+    with no_descriptors_left(), pytest.raises(PolicyUnreadableError) as caught:
+        read_policy_files(path)
+    assert caught.value.passing
+    assert [problem.text for problem in caught.value.problems] == [f"{path}: too many open files"]
+    path.write_bytes(b"\xff")
+    with pytest.raises(PolicyUnreadableError) as caught:
+        read_policy_files(path)
+    assert not caught.value.passing

@@ -192,6 +192,17 @@ def test_a_worker_that_hangs_stays_out_until_health_checks_have_found_it() -> No
     assert _seconds(scopegate["outlier_detection"]["base_ejection_time"]) > found_after
 
 
+def test_the_listener_of_clients_has_a_limit_of_its_own() -> None:
+    """The one over all listeners does not hold where one of them ignores it; it must not bite before."""
+    configuration = built()
+    (listener,) = configuration["static_resources"]["listeners"]
+    (layer,) = configuration["layered_runtime"]["layers"]
+    limits = layer["static_layer"]["envoy"]["resource_limits"]["listener"]
+    over_all = configuration["overload_manager"]["resource_monitors"][1]["typed_config"]
+    limit = limits[listener["name"]]["connection_limit"]
+    assert 0 < limit < int(over_all["max_active_downstream_connections"])
+
+
 def _seconds(text: str) -> float:
     return float(text.removesuffix("s"))
 

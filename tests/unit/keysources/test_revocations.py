@@ -11,6 +11,7 @@ from authz.keysources.files import SourceFileError, load_revocations, load_trust
 from authz.keysources.keysources import KeySources
 from authz.keysources.source import Loaded, Source, SourceKind, SourceStatus
 from authz.policy.problems import PolicyError
+from tests.descriptors import no_descriptors_left
 from tests.pki import authority, crl_der, crl_pem, make_authority
 from tests.tokens import NOW, make_issuer
 
@@ -190,3 +191,31 @@ def test_a_missing_list_is_a_broken_trust(tmp_path: Path) -> None:
     )
     with pytest.raises(SourceFileError, match=r"no\.crl: does not exist"):
         load_trust_bundle(trust)
+
+
+async def test_a_file_that_cannot_be_read_now_is_looked_at_again(revoking: Sources) -> None:
+    """A revocation must not wait for the next change of its file because a descriptor was missing for a moment."""
+    await revoking.sources.start({}, {}, str(revoking.file))
+    assert not revoking.sources.revocations_unread
+    revoking.put("issuers: [{issuer: okta}]\n")
+    with no_descriptors_left():
+        await revoking.sources.reload_revocations()
+    assert revoking.sources.revocations == NOTHING_REVOKED
+    assert revoking.sources.revocations_unread
+    assert "Too many open files" in str(revoking.status.last_error)
+    await revoking.sources.reload_unread()
+    assert revoking.sources.revocations is not None
+    assert set(revoking.sources.revocations.issuers) == {"okta"}
+    assert not revoking.sources.revocations_unread
+
+
+async def test_a_file_with_a_mistake_is_not_looked_at_until_it_changes(revoking: Sources) -> None:
+    """It would be read again and again for nothing."""
+    await revoking.sources.start({}, {}, str(revoking.file))
+    revoking.put("nonsense\n")
+    await revoking.sources.reload_revocations()
+    assert revoking.status.last_error is not None
+    assert not revoking.sources.revocations_unread
+    attempts = len(revoking.attempts)
+    await revoking.sources.reload_unread()
+    assert len(revoking.attempts) == attempts
