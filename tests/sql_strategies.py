@@ -5,7 +5,7 @@
 
 from hypothesis import strategies as st
 
-_NAMES = ("email", "id", "name", "region", "c", "o", "x", "amount", "customers", "orders")
+_NAMES = ("id", "id", "id", "name", "email", "region", "c", "o", "x", "amount", "customers", "orders")
 _SOURCES = (
     "customers",
     "customers c",

@@ -38,6 +38,25 @@ _TABLEAU = (
     ' WHERE ("o"."order_date" >= DATE \'2024-01-01\') GROUP BY 1 HAVING (COUNT(1) > 0) LIMIT 10'
 )
 
+# What trino-jdbc, the dialect of SQLAlchemy, clickhouse-jdbc and clickhouse-connect ask for by themselves.
+_TRINO_DRIVERS = (
+    "SELECT TABLE_CAT, TABLE_SCHEM, TABLE_NAME, TABLE_TYPE, REMARKS, TYPE_CAT, REF_GENERATION FROM system.jdbc.tables WHERE TABLE_CAT = 'sales' AND TABLE_SCHEM LIKE 'pub\\_lic' ESCAPE '\\' AND TABLE_TYPE IN ('TABLE', 'VIEW') ORDER BY TABLE_TYPE, TABLE_CAT, TABLE_SCHEM, TABLE_NAME",
+    "SELECT  CAST(NULL AS varchar) TABLE_CAT,  CAST(NULL AS smallint) KEY_SEQ WHERE false",
+    "SELECT current_user",
+    'SELECT "column_name", "data_type" FROM "information_schema"."columns" WHERE "table_schema" = ? ORDER BY "ordinal_position" ASC',
+    'SELECT "comment" FROM "system"."metadata"."table_comments" WHERE "catalog_name" = ?',
+    "EXECUTE IMMEDIATE 'SELECT 1'",
+)  # fmt: skip
+_CLICKHOUSE_DRIVERS = (
+    "SELECT 'x' AS TABLE_CAT, t.database AS TABLE_SCHEM, t.name AS TABLE_NAME, CASE WHEN t.engine LIKE '%Log' THEN 'LOG TABLE' WHEN t.engine in ('Buffer', 'Memory', 'Set') THEN 'MEMORY TABLE' WHEN t.is_temporary != 0 THEN 'TEMPORARY TABLE' WHEN t.engine like '%View' THEN 'VIEW'WHEN t.engine = 'Dictionary' THEN 'DICTIONARY' WHEN empty(t.data_paths) THEN 'REMOTE TABLE' ELSE 'TABLE' END AS TABLE_TYPE, t.comment AS REMARKS, null::Nullable(String) AS TYPE_CAT, d.engine AS TYPE_SCHEM FROM system.tables t JOIN system.databases d ON system.tables.database = system.databases.name WHERE t.database LIKE '%'",
+    "SELECT system.columns.default_expression AS COLUMN_DEF, toInt32(0) AS SQL_DATA_TYPE, position(upper(type), 'NULLABLE') >= 1 ? 'YES' : 'NO' AS IS_NULLABLE,NULL::Nullable(String) AS SCOPE_CATALOG FROM system.columns WHERE database LIKE 'sales'",
+    "SELECT NULL::Nullable(String) AS TABLE_CAT, trim(c.1) AS COLUMN_NAME, c.2::Int16 AS KEY_SEQ FROM system.tables ARRAY JOIN arrayZip(splitByChar(',', primary_key), arrayEnumerate(splitByChar(',', primary_key))) as c WHERE system.tables.primary_key <> ''",
+    "SELECT name AS TYPE_NAME, attrs.c2::Nullable(Int32) AS PRECISION, not(dt.case_insensitive)::Boolean AS CASE_SENSITIVE, if(empty(alias_to), name, alias_to) AS LOCAL_TYPE_NAME FROM system.data_type_families dt  LEFT JOIN (SELECT * FROM VALUES (('Int8', 3), ('Int16', 5))) as attrs ON dt.name = attrs.c1 WHERE alias_to == ''",
+    "SELECT concat(description, '(', origin, ')') AS REMARKS, 0::Int16 AS FUNCTION_TYPE FROM system.functions WHERE name LIKE '%'",
+    "SELECT * FROM (select id from orders) LIMIT 0",
+    "SELECT 1 AS check",
+)  # fmt: skip
+
 ANYWHERE_ALLOWED = (
     "select id from orders",
     "SELECT id FROM orders;",
@@ -78,6 +97,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
         "select * from system.jdbc.tables where table_schem = 'public'",
         "show catalogs", "show schemas from sales", r"show tables from sales.public like 'a\_%' escape '\'",
         "show columns from orders", "describe orders", "desc sales.public.orders", "show functions",
+        *_TRINO_DRIVERS,
         "prepare p from select id from orders where region = ?", "execute st1", "execute st1 using 'EU', date '2020-01-01'",
         "execute immediate 'select id from orders where region = ?' using 'EU'", "deallocate prepare p",
         "describe output st1", "describe input st1",
@@ -98,6 +118,8 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
         "with 1 as x select x + id from orders", "select number from numbers(10)",
         "select id from orders o any left join customers c on o.id = c.id", r"select id from orders where note like '%it\'s%\_'",
         "select id from orders limit 1 by region", "select id, region ? 1 : 2 from orders sample 0.1",
+        "exists table orders", "exists `sales`.`orders` format JSON", "exists database sales",
+        *_CLICKHOUSE_DRIVERS,
         "describe table orders format JSON", "show tables from sales format JSON", "show databases",
     ),
 }  # fmt: skip
@@ -264,7 +286,7 @@ _CLICKHOUSE = {
         "select id from orders where id global not in sales.secrets", "select id from orders where id in numbers(3)",
         "select id from {t:Identifier}", "select {c:Identifier} from orders", "select id from orders settings max_threads = 1",
         "select id from (select id from orders settings additional_table_filters = 'x')", "select id from orders format JSON settings a = 1",
-        "select id from orders format Template", "set max_threads = 1", "system flush logs", "insert into orders values (1)", "exists table orders",
+        "select id from orders format Template", "set max_threads = 1", "system flush logs", "insert into orders values (1)",
         "show processlist", "show create table orders", "describe url('http://x')", "describe (select email from customers)", "kill query where 1",
         "backup table x to y", "show tables from sales where 1", "show columns from orders from system",
     ),
@@ -286,7 +308,7 @@ _CLICKHOUSE = {
     ),
     Reason.TABLE_DENIED: (
         "select id from Customers", "select * from information_schema.tables", "select query from system.query_log",
-        "select * from system.row_policies", "select * from system.processes", "select * from system.parts", "describe secrets", "select id from default.orders",
+        "select * from system.row_policies", "select * from system.processes", "select * from system.parts", "describe secrets", "exists secrets", "exists table sales.secrets", "select id from default.orders",
     ),
     Reason.STATEMENT_MALFORMED: (
         "select id from orders into outfile 'x'", 'select "a\\"b" from orders', "select `a``b` from orders", "select id from orders parallel with drop table x",

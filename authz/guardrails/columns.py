@@ -7,6 +7,7 @@ because SQLGlot made no identifier of it, may be a column of any table.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 from sqlglot import exp
@@ -38,9 +39,12 @@ def reads_of(
     return Reads(columns=dict(columns), whole=whole, everywhere=_left_over(nodes, lexemes))
 
 
-def has_columns_call(lexemes: Iterable[Lexeme]) -> bool:
-    """Whether `COLUMNS('…')` of ClickHouse or DuckDB may stand in the text: all columns that a pattern fits."""
-    return any(lexeme.text.upper() == "COLUMNS" for lexeme in lexemes if lexeme.kind in _NAMES)
+def has_columns_call(lexemes: Sequence[Lexeme]) -> bool:
+    """Whether `COLUMNS('…')` of ClickHouse or DuckDB stands in the text: all columns that a pattern fits."""
+    return any(
+        one.text.upper() == "COLUMNS" and one.kind in _NAMES and other.is_mark("(")
+        for one, other in pairwise(lexemes)
+    )
 
 
 def fold(name: str) -> str:

@@ -72,13 +72,11 @@ _CLICKHOUSE_COUNTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "system.tables": frozenset(
             {
                 "total_rows", "total_bytes", "total_bytes_uncompressed", "parts", "active_parts", "total_marks",
-                "lifetime_rows", "lifetime_bytes", "create_table_query", "as_select", "engine_full", "data_paths",
+                "lifetime_rows", "lifetime_bytes", "create_table_query", "as_select", "engine_full",
                 "metadata_path", "parameterized_view_parameters",
             }
         ),
-        "system.columns": frozenset(
-            {"data_compressed_bytes", "data_uncompressed_bytes", "marks_bytes", "default_expression"}
-        ),
+        "system.columns": frozenset({"data_compressed_bytes", "data_uncompressed_bytes", "marks_bytes"}),
         "system.databases": frozenset({"engine_full", "data_path", "metadata_path"}),
     }
 )  # fmt: skip
@@ -126,7 +124,7 @@ DIALECTS: Final[Mapping[str, GuardDialect]] = MappingProxyType(
             # `query` and `raw_query` hand text to what is behind a connector, past every filter of Trino's.
             denied_functions=frozenset({"query", "raw_query", "procedure", "exclude_columns", "scopegate_*"}),
             # `system.runtime.queries` has the statements of others, so `system` is not open as a whole.
-            metadata=frozenset({"*.information_schema.*", "system.jdbc.*"}),
+            metadata=frozenset({"*.information_schema.*", "system.jdbc.*", "system.metadata.table_comments"}),
         ),
         "clickhouse": GuardDialect(
             sqlglot="clickhouse",

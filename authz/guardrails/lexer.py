@@ -69,7 +69,7 @@ def _grammar(dialect: GuardDialect) -> re.Pattern[str]:
           (?P<skipped> (?:[ \t\n]|\r\n)+
                      | --[^\r\n]*(?=\r?\n|\Z)
                      | /\*(?![+!])(?>[^*/]+|\*(?!/)|/(?!\*))*\*/ )
-        | (?P<string>  {string}(?!['"`\w$]) )
+        | (?P<string>  {string}(?!['"`$]) )
         | (?P<quoted>  {quoted}(?!['"`\w$]) )
         | (?P<number>  (?>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?>(?:[eE][+-]?[0-9]+)?)(?!['"`\w$.]) )
         | (?P<word>    (?>[A-Za-z_][A-Za-z0-9_]*)(?:(?!['"`\w$])|(?<=[dD][aA][tT][eE])(?=')|(?<=[tT][iI][mM][eE][sS][tT][aA][mM][pP])(?=')) )

@@ -62,6 +62,8 @@ def _read_other(first: Lexeme, rest: Sequence[Lexeme], dialect: GuardDialect) ->
             return _show(rest, dialect)
         case "DESCRIBE" | "DESC":
             return _describe(rest, dialect)
+        case "EXISTS" if dialect.backquotes:
+            return _exists(rest)
         case "EXPLAIN":
             return _explain(rest, dialect)
         case "PREPARE" | "EXECUTE" | "DEALLOCATE" as word if dialect.prepares:
@@ -128,6 +130,21 @@ def _describe(rest: Sequence[Lexeme], dialect: GuardDialect) -> Statement:
         # `DESCRIBE url('…')` of ClickHouse goes and looks.
         raise _denied("a DESCRIBE of something else than a table")
     return Statement(kind=StatementKind.DESCRIBE, table=rest)
+
+
+def _exists(rest: Sequence[Lexeme]) -> Statement:
+    """ClickHouse's `EXISTS TABLE orders` and `EXISTS DATABASE sales`."""
+    is_database = bool(rest) and rest[0].is_word("DATABASE")
+    name = _without_format(rest[1:] if rest and rest[0].is_word("TABLE", "DATABASE") else rest)
+    if not _is_name(name):
+        raise _denied("an EXISTS of another form")
+    return Statement(kind=StatementKind.DESCRIBE, table=() if is_database else name)
+
+
+def _without_format(rest: Sequence[Lexeme]) -> Sequence[Lexeme]:
+    """Without ClickHouse's `FORMAT word` at the end."""
+    has_format = len(rest) >= 2 and rest[-2].is_word("FORMAT") and rest[-1].kind is LexemeKind.WORD
+    return rest[:-2] if has_format else rest
 
 
 def _explain(rest: Sequence[Lexeme], dialect: GuardDialect) -> Statement:
