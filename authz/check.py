@@ -33,6 +33,8 @@ class Phase(StrEnum):
     READ = "read"
     IDENTIFY = "identify"
     DECIDE = "decide"
+    EXAMINE = "examine"
+    """The statement, where the warehouse has guardrails."""
     REWRITE = "rewrite"
     ANSWER = "answer"
     RECORD = "record"
@@ -114,7 +116,8 @@ def check(
         _check_revocations(principal, snapshot, now)
         entering(Phase.DECIDE)
         decision, rewrites, remembered = _decide(request, warehouse, principal, snapshot, now)
-        if isinstance(decision, Allow):
+        if isinstance(decision, Allow) and warehouse.guardrails is not None:
+            entering(Phase.EXAMINE)
             statement = examine_request(decision, request, snapshot.examiner)
             if statement is not None:
                 refuse_hidden_columns(statement, decision.scope)

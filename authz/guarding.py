@@ -63,9 +63,8 @@ def examine_asked(asked: Asked, rules: GuardrailRules, examiner: Examiner) -> St
 
 def refuse_hidden_columns(statement: Statement, scope: DataScope) -> None:
     """Raise `Denied(column_hidden)` for a column that `scope` hides."""
-    hidden = _hidden(scope)
     for examined in (statement.main, *statement.prepared.values()):
-        refuse_hidden(examined, hidden)
+        refuse_hidden(examined, _hidden(scope, examined))
 
 
 def _alone(asked: Asked) -> Session:
@@ -73,12 +72,15 @@ def _alone(asked: Asked) -> Session:
     return replace(asked.session, prepared=frozenset())
 
 
-def _hidden(scope: DataScope) -> Hidden:
+def _hidden(scope: DataScope, examined: Examined) -> Hidden:
+    """What is hidden of the tables that can be meant: on every request, so of no others."""
+    names = map(".".join, examined.tables) if examined.parsed else scope.tables
     return {
         tuple(name.split(".")): frozenset(
-            column for column, mask in table.columns.items() if mask is ColumnMask.HIDDEN
+            column for column, mask in scope.tables[name].columns.items() if mask is ColumnMask.HIDDEN
         )
-        for name, table in scope.tables.items()
+        for name in names
+        if name in scope.tables
     }
 
 

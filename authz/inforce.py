@@ -285,7 +285,12 @@ class InForce:
 
     def _watch_memories(self, snapshot: Snapshot, answers: AnswerWriter) -> None:
         self._metrics.watch_memories(
-            {**snapshot.authenticator.memories, "decisions": snapshot.remembered, "answers": answers.allows}
+            {
+                **snapshot.authenticator.memories,
+                "decisions": snapshot.remembered,
+                "statements": snapshot.examiner.remembered,
+                "answers": answers.allows,
+            }
         )
 
     def _keys_changed(self) -> None:
