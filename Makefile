@@ -99,6 +99,9 @@ TRINO_VERSION := 476
 TRINO := build/trino-$(TRINO_VERSION)
 TRINO_SHA256 := 0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158
 TRINO_MEMORY_SHA256 := bade81c52e2f7177a7b867aee1b10fae48fefda9c38f3ec6aeb006fdde5f0378
+TRINO_JDBC_VERSION := 484
+TRINO_JDBC_SHA256 := 46476af2968e6f3234e8b22d7e29c26e6d7213ce88ab546a29c4c318c921cd34
+TRINO_JDBC := build/drivers/trino-jdbc-$(TRINO_JDBC_VERSION).jar
 # Trino needs a JDK of 24 or newer, which need not be the one that is on the path.
 JDK = $(shell $(BIN)/python -m tests.warehouses.jdk)
 
@@ -109,12 +112,16 @@ test-warehouses: $(VENV)/warehouses.stamp ## one policy in real warehouses, with
 	$(BIN)/pytest -q tests/warehouses --ignore-glob='*trino*'
 
 .PHONY: test-trino trino-plugin
-test-trino: $(VENV)/warehouses.stamp $(TRINO)/lib trino-plugin
+test-trino: $(VENV)/warehouses.stamp $(TRINO)/lib $(TRINO_JDBC) trino-plugin
 	TRINO_HOME=$(CURDIR)/$(TRINO) TRINO_PLUGINS=$(CURDIR)/build/trino-plugins JAVA_25=$(JDK) \
-	SCOPEGATE_PLUGIN=$(CURDIR)/trino-plugin/target/scopegate $(BIN)/pytest -q --timeout=300 tests/warehouses -k trino
+	TRINO_JDBC=$(CURDIR)/$(TRINO_JDBC) SCOPEGATE_PLUGIN=$(CURDIR)/trino-plugin/target/scopegate $(BIN)/pytest -q --timeout=300 tests/warehouses -k trino
 
 trino-plugin: $(VENV)/dev.stamp ## build and test the plugin for Trino: trino-plugin/target/scopegate
 	JAVA_HOME=$(JDK) mvn -B -q -f trino-plugin/pom.xml package
+
+$(TRINO_JDBC):
+	@mvn -B -q dependency:copy -Dartifact=io.trino:trino-jdbc:$(TRINO_JDBC_VERSION) -DoutputDirectory=$(CURDIR)/build/drivers
+	@echo "$(TRINO_JDBC_SHA256)  $@" | sha256sum --check --quiet
 
 $(TRINO)/lib:
 	@echo "fetching Trino $(TRINO_VERSION) from Maven Central (208 MB) ..."
