@@ -26,7 +26,11 @@ from authz.audit.tail import BEGINNING
 MAX_FINDINGS: Final = 100
 MAX_NOTICES: Final = 100
 _MAX_FRAGMENTS: Final = 1_000
-_DECISION_END: Final = re.compile(rb'(?:"asked":null|"trace_id":(?:null|"[0-9a-f]{32}")\})\}\Z')
+_DECISION_END: Final = re.compile(
+    rb'(?:"asked":null|(?:"statement":null|"fingerprint":"[0-9a-f]{32}"\}|"trace_id":(?:null|"[0-9a-f]{32}"))\})\}\Z'
+)
+"""Where a record ends: without a question, without a statement, with one, or without room for one as older ones are. No
+text in it can look like this, because a quote in a text is escaped."""
 _LOST: Final = re.compile(rb'"lost":([1-9][0-9]{0,17}),')
 
 

@@ -27,7 +27,7 @@ class Row:
 
     def assert_seen(self, statuses: Counter[int]) -> None:
         """Nobody got anything else, and each of these was seen."""
-        assert set(statuses) == self.clients, statuses
+        assert set(statuses) == self.clients, f"got {statuses}, expected each of {set(self.clients)}"
 
     def assert_told(self, before: Series, after: Series) -> None:
         """Each sign is there."""

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.drills.breakages import still_open, without_descriptors, worker_flooded
-from tests.drills.system import Drill, drill_system
+from tests.drills.system import POLICY, Drill, drill_system
 from tests.drills.table import ROWS
 from tests.envoy_process import ScopegateProcess, wait_until
 from tests.integration.scopegate_server import replace
-from tests.integration.whole_system import POLICY
 
 DESCRIPTORS = 1_024
 """What a shell and systemd give a process unless told otherwise."""

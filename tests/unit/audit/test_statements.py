@@ -4,13 +4,17 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from authz.audit.lines import DecisionLine
 from authz.audit.query import TrailDatabase
+from authz.audit.reading import find_files
+from authz.audit.verify import verify
 from authz.check import Outcome
 from authz.guarding import Statement
 from authz.guardrails.examine import examine
 from authz.request import AccessRequest
-from tests.audit_trails import noted, open_trail
+from tests.audit_trails import VERIFIER, noted, open_trail
 from tests.statements import SESSIONS, rules
 from tests.unit.transport.outcomes import allowed
 
@@ -64,3 +68,33 @@ def test_the_question_of_the_page(tmp_path: Path) -> None:
     answer = TrailDatabase([path]).ask_sql(sql, lambda _: None)
     rows = {(kind, tuple(tables), count) for kind, tables, _, count in answer.rows}
     assert rows == {("select", ("sales.public.orders",), 2), ("show", (), 1)}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "request_"),
+    [
+        (_asked("select id from orders"), REQUEST),
+        (allowed(), REQUEST),
+        (allowed(), None),
+        (allowed(), replace(REQUEST, headers={"traceparent": (f"00-{'a' * 32}-{'b' * 16}-01",)})),
+    ],
+    ids=["statement", "no statement", "no question", "traced"],
+)
+def test_whatever_a_record_ends_with_it_is_whole(
+    tmp_path: Path, outcome: Outcome, request_: AccessRequest | None
+) -> None:
+    """Proven as it was written; cut anywhere it is no line, although a later start has given it an end."""
+    path = tmp_path / "audit.jsonl"
+    trail = open_trail(path)
+    trail.offer(noted(1, outcome, request=request_))
+    trail.close()
+    assert _faults(path) == set()
+    *before, line, _seal = path.read_bytes().splitlines(keepends=True)
+    for end in range(1, len(line) - 1):
+        path.write_bytes(b"".join([*before, line[:end], b"\n"]))
+        assert "not_a_line" in _faults(path), line[:end][-40:]
+
+
+def _faults(path: Path) -> set[str]:
+    report = verify(find_files([path]), [VERIFIER])
+    return {finding.fault.value for finding in report.findings}
