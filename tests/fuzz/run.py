@@ -10,13 +10,14 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["authz"]):
+    from tests.fuzz.statement import statement_targets
     from tests.fuzz.targets import targets
 
 
 def main() -> None:
     """Run the target that the command line names."""
     name, seconds = sys.argv[1], int(sys.argv[2])
-    fuzzed = targets()[name]
+    fuzzed = {**targets(), **statement_targets()}[name]
     with tempfile.TemporaryDirectory() as corpus:
         for number, seed in enumerate(fuzzed.seeds):
             (Path(corpus) / f"seed-{number}").write_bytes(seed)

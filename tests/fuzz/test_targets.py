@@ -4,16 +4,17 @@ import random
 
 import pytest
 
+from tests.fuzz.statement import statement_targets
 from tests.fuzz.targets import BrokenInvariantError, check_answer, engine_of, targets
 from tests.unit.transport.questions import question
 
-NAMES = tuple(targets())
+ALL = {**targets(), **statement_targets()}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", tuple(ALL))
 def test_seeds_and_their_neighbours_hold_the_invariant(name: str) -> None:
     """A byte changed, left out or doubled, a piece repeated or cut off: our error, a denial, or what it was."""
-    fuzzed = targets()[name]
+    fuzzed = ALL[name]
     chance = random.Random(name)
     fuzzed.run(b"")
     for seed in fuzzed.seeds:
