@@ -288,7 +288,7 @@ _CLICKHOUSE = {
         "select id from (select id from orders settings additional_table_filters = 'x')", "select id from orders format JSON settings a = 1",
         "select id from orders format Template", "set max_threads = 1", "system flush logs", "insert into orders values (1)",
         "show processlist", "show create table orders", "describe url('http://x')", "describe (select email from customers)", "kill query where 1",
-        "backup table x to y", "show tables from sales where 1", "show columns from orders from system",
+        "backup table x to y", "use sales", "show tables from sales where 1", "show columns from orders from system",
     ),
     Reason.FUNCTION_DENIED: (
         *(

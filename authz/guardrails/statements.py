@@ -70,7 +70,9 @@ def _read_other(first: Lexeme, rest: Sequence[Lexeme], dialect: GuardDialect) ->
             return _prepared(word, rest)
         case "START" | "COMMIT" | "ROLLBACK" as word:
             return _transaction(word, rest)
-        case "USE" if _is_name(rest):
+        case "USE" if dialect.prepares and _is_name(rest):
+            # Trino's clients send what they use with each request. In a session of ClickHouse's the next statement
+            # would have another default than its request says.
             return Statement(kind=StatementKind.USE)
         case word:
             raise _denied(f"{word}" if word in _REFUSED else "no statement that is known here")

@@ -30,7 +30,7 @@ def lint_guardrails(warehouse: Warehouse) -> Iterator[Problem]:
             "unparsed_pass",
             place,
             "queries that cannot be parsed pass",
-            "which tables they read, and that no hidden column is among what they take, is the warehouse's to ensure",
+            "which tables they read, how much of them, and that no hidden column is among it, is the warehouse's to ensure",
             ".guardrails.unparsed",
         )
     if StatementKind.EXPLAIN in rules.statements:
