@@ -73,6 +73,7 @@ class Load:
         self._port = port
         self._context = context
         self._over = threading.Event()
+        self._turns = [0] * clients
         self._threads = [threading.Thread(target=self._ask_all, args=(number,)) for number in range(clients)]
 
     def __enter__(self) -> Self:
@@ -118,6 +119,15 @@ class Load:
         wait_until(lambda: self.mark >= mark + answers, f"{answers} more answers")
         return mark
 
+    def settle(self) -> int:
+        """Wait until nobody waits for an answer any more to what was asked before; the mark then."""
+        turns = list(self._turns)
+        wait_until(
+            lambda: all(now >= before + 2 for now, before in zip(self._turns, turns, strict=True)),
+            "everybody has asked anew",
+        )
+        return self.mark
+
     def until_well(self, answers: int = 100, seconds: float = 60.0) -> None:
         """Wait until so many answers in a row are what they should be."""
 
@@ -140,6 +150,7 @@ class Load:
         for number in itertools.count(client):
             if self._over.is_set():
                 break
+            self._turns[client] += 1
             turn, whose = divmod(number, len(self.people))
             person = self.people[whose]
             # By turns where nothing is shared, and where answers are: those must be of one scope.

@@ -1,6 +1,7 @@
 """The system that the drills break: Envoy, two workers with a strict and signed trail, a warehouse, people who ask."""
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,14 @@ class Drill:
     def scrape(self) -> Series:
         """What every worker and Envoy tell now."""
         return scrape({"scopegate": self.whole.operators_ports(), "envoy": [self.edge_port]})
+
+    def asked(self, number: int) -> int:
+        """How many checks Envoy has sent to that worker since it started."""
+        place = re.escape(str(self.whole.directory / f"worker-{number}.sock"))
+        text = self.whole.envoy.admin("/clusters").body.decode()
+        found = re.search(rf"^scopegate::.*{place}::rq_total::([0-9]+)$", text, re.MULTILINE)
+        assert found is not None, text
+        return int(found[1])
 
     def trails(self) -> list[Path]:
         return sorted(self.whole.directory.glob("trail-*"))

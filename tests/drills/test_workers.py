@@ -24,13 +24,15 @@ def test_a_worker_is_killed(drill: Drill) -> None:
         before, mark = drill.scrape(), load.mark
         with worker_killed(drill):
             load.until(mark, 503)
-            load.until_well()
+            wait_until(lambda: drill.whole.healthy_workers() == 1, "Envoy has taken it out")
+            load.settle()
+            asked = drill.asked(0)
+            load.go_on(300)
+            assert drill.asked(0) == asked
             row.assert_seen(load.statuses(mark))
             row.assert_told(before, drill.scrape())
-            quiet = load.go_on(300)
-            assert set(load.statuses(quiet)) == {200}
-        back = load.go_on(300)
-        assert set(load.statuses(back)) == {200}
+        wait_until(lambda: drill.asked(0) > asked, "it is asked again")
+        load.until_well()
     drill.assert_kept(load)
 
 
@@ -42,9 +44,9 @@ def test_a_worker_hangs(drill: Drill) -> None:
         before, mark = drill.scrape(), load.mark
         with worker_hung(drill):
             load.until(mark, 503)
-            load.until_well()
-            row.assert_seen(load.statuses(mark))
-            quiet = load.mark
+            wait_until(lambda: drill.whole.healthy_workers() == 1, "Envoy has taken it out")
+            load.settle()
+            asked = drill.asked(1)
             wait_until(
                 lambda: drill.whole.envoy.stat("cluster.scopegate.health_check.failure") >= 2, "two failed"
             )
@@ -53,8 +55,9 @@ def test_a_worker_hangs(drill: Drill) -> None:
                 "the ejection is over",
             )
             load.go_on(300)
-            assert set(load.statuses(quiet)) == {200}
+            assert drill.asked(1) == asked
+            row.assert_seen(load.statuses(mark))
             row.assert_told(before, drill.scrape())
-        back = load.go_on(300)
-        assert set(load.statuses(back)) == {200}
+        wait_until(lambda: drill.asked(1) > asked, "it is asked again")
+        load.until_well()
     drill.assert_kept(load)
