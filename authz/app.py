@@ -18,7 +18,9 @@ from authz.audit.opening import CannotKeepError, Listeners, open_trail
 from authz.audit.sink import AuditSink, Fate, NoAudit
 from authz.config.watch import looks
 from authz.inforce import InForce
+from authz.recording import untraced
 from authz.settings import Settings
+from authz.spans import SpanFate, Spans, collector
 from authz.telemetry.logs import configure_logging
 from authz.telemetry.metrics import Metrics
 from authz.transport.admin import AdminServer, Readiness
@@ -80,6 +82,14 @@ def _audit_sink(settings: Settings, metrics: Metrics) -> AuditSink:
     return trail
 
 
+def _spans(url: str | None, metrics: Metrics) -> Spans | None:
+    if url is None:
+        return None
+    for fate in SpanFate:
+        metrics.traced(fate.value, 0)
+    return Spans(collector(url), counted=lambda fate, spans: metrics.traced(fate.value, spans))
+
+
 def _note_defect(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """What nobody awaited has failed. asyncio's own words for it would quote the exception."""
     _log.error("defect", exc_info=context.get("exception"))
@@ -93,10 +103,20 @@ class Server:
         self._metrics = metrics
         self._audit = audit
         self._draining = False
-        self._in_force = InForce(settings.policy, metrics=metrics, audit=audit, remembered=settings.remember)
+        self._spans = _spans(settings.traces, metrics)
+        self._in_force = InForce(
+            settings.policy,
+            metrics=metrics,
+            audit=audit,
+            remembered=settings.remember,
+            traced=untraced if self._spans is None else self._spans.traced,
+        )
         engine = self._in_force.engine
         self._grpc = GrpcServer(
-            engine.settle, AnswerProcessor(engine.signing_keys).process, listeners=len(settings.listen)
+            engine.settle,
+            AnswerProcessor(engine.signing_keys).process,
+            listeners=len(settings.listen),
+            traced=self._spans is not None,
         )
         self._admin = AdminServer(
             metrics=metrics.text, readiness=self._readiness, published=self._in_force.published_keys
@@ -191,5 +211,7 @@ class Server:
 
     async def _stop(self) -> None:
         await self._grpc.stop(self._settings.drain_grace_seconds)
+        if self._spans is not None:
+            await asyncio.to_thread(self._spans.close)
         await self._in_force.stop()
         await self._admin.stop()

@@ -7,7 +7,7 @@ leaves the old one in force and is said in the log, in a metric and on /readyz.
 import asyncio
 import gc
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -31,7 +31,7 @@ from authz.keysources.source import SourceKind, SourceStatus
 from authz.memory import DEFAULT_REMEMBERED, Memory
 from authz.policy.policyset import PolicySet
 from authz.policy.problems import PolicyError
-from authz.recording import Recording
+from authz.recording import Recording, untraced
 from authz.settling import Settling
 from authz.signing.keys import SigningKeys
 from authz.telemetry.metrics import Metrics, Refresh, Reload
@@ -39,6 +39,7 @@ from authz.transport.admin import Readiness
 from authz.transport.answers import AnswerWriter
 from authz.transport.engine import Engine, Serving
 from authz.transport.jwks import Unpublished
+from authz.transport.tracing import CheckTrace
 
 _log: Final = structlog.get_logger("scopegate")
 _WHAT: Final = {
@@ -57,8 +58,15 @@ class InForce:
     """
 
     def __init__(
-        self, place: Path, *, metrics: Metrics, audit: AuditSink, remembered: int = DEFAULT_REMEMBERED
+        self,
+        place: Path,
+        *,
+        metrics: Metrics,
+        audit: AuditSink,
+        remembered: int = DEFAULT_REMEMBERED,
+        traced: Callable[[CheckTrace], None] = untraced,
     ) -> None:
+        self._traced = traced
         self.ready = asyncio.Event()
         self._place = place
         self._remembered = remembered
@@ -269,6 +277,7 @@ class InForce:
                 Recorder(policy_reads(policy)),
                 metrics=self._metrics,
                 audit=self._audit,
+                traced=self._traced,
             ),
             settler=None
             if policy is None

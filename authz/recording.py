@@ -12,6 +12,7 @@ from authz.policy.decision import Allow, Deny
 from authz.request import AccessRequest
 from authz.telemetry.metrics import Metrics
 from authz.telemetry.traces import TRACEPARENT
+from authz.transport.tracing import CheckTrace
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -36,12 +37,24 @@ class Kept:
             self._count(reason)
 
 
+def untraced(_: CheckTrace) -> None:
+    """Nobody wants to know."""
+
+
 class Recording:
     """The engine's `Observer` under one policy."""
 
-    __slots__ = ("_audit", "_metrics", "_recorder")
+    __slots__ = ("_audit", "_metrics", "_recorder", "traced")
 
-    def __init__(self, recorder: Recorder, *, metrics: Metrics, audit: AuditSink) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        *,
+        metrics: Metrics,
+        audit: AuditSink,
+        traced: Callable[[CheckTrace], None] = untraced,
+    ) -> None:
+        self.traced = traced
         self._recorder = recorder
         self._metrics = metrics
         self._audit = audit

@@ -27,6 +27,8 @@ class Settings:
     audit: AuditSettings
     remember: int
     """How many principals, decisions and answers are kept ready, each."""
+    traces: str | None
+    """URL of the OpenTelemetry collector that spans of sampled checks go to (`http://host:4318/v1/traces`)."""
     drain_notice_seconds: float
     """How long to go on answering after SIGTERM, so that Envoy's health checks notice first."""
     drain_grace_seconds: float

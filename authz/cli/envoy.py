@@ -65,6 +65,18 @@ def envoy() -> None:
     help="A rate limit service that counts for all Envoys together: host:port. See `scopegate envoy limits`.",
 )
 @click.option(
+    "--traces",
+    metavar="URL",
+    help="An OpenTelemetry collector, as Envoy reaches it: http://host:4318/v1/traces. Give `serve` the same.",
+)
+@click.option(
+    "--trace-sample",
+    default=1.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Of the requests that come without a trace, how many get one.",
+)
+@click.option(
     "--secrets",
     metavar="DIRECTORY",
     help="Follow the certificates by the files of `scopegate envoy secrets` in this directory of Envoy's machine.",
@@ -77,6 +89,8 @@ def render(
     http: str | None,
     limit_service: str | None,
     secrets: str | None,
+    traces: str | None,
+    trace_sample: float,
     **overrides: Any,
 ) -> None:
     """Print the configuration for a policy.
@@ -92,7 +106,13 @@ def render(
             loaded,
             _replaced(loaded.edge, overrides),
             Format(text_format),
-            Deployment(http=http, limit_service=limit_service, secrets=secrets),
+            Deployment(
+                http=http,
+                limit_service=limit_service,
+                secrets=secrets,
+                traces=traces,
+                trace_percent=trace_sample,
+            ),
         )
     write_text(text, output)
 

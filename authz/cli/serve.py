@@ -47,6 +47,12 @@ def _audit_target(_: click.Context, __: click.Parameter, value: str) -> Path | C
     return AuditTarget(value) if value in set(AuditTarget) else Path(value)
 
 
+def _collector(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.startswith(("http://", "https://")):
+        raise click.BadParameter(f"got `{value}`, expected `http://host:4318/v1/traces`")
+    return value
+
+
 def settings_of(options: dict[str, Any]) -> Settings:
     """The settings of the command's options, which it uses up."""
     audit = _audit_settings(options)
@@ -166,6 +172,13 @@ def _audit_settings(options: dict[str, Any]) -> AuditSettings:
 )
 @click.option(
     "--audit-compress/--no-audit-compress", default=False, help="Compress files that were put away (gzip)."
+)
+@click.option(
+    "--traces",
+    metavar="URL",
+    envvar=[f"{ENVIRONMENT_PREFIX}_TRACES", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"],
+    callback=_collector,
+    help="An OpenTelemetry collector for spans of the traces that Envoy keeps: http://host:4318/v1/traces.",
 )
 @click.option(
     "--remember",

@@ -17,6 +17,7 @@ from authz.edge.metadata import metadata_documents
 from authz.edge.names import LISTENER
 from authz.edge.operators import admin_cluster, operators_listener
 from authz.edge.routing import route_configuration
+from authz.edge.tracing import traces_cluster
 from authz.edge.upstreams import api_key_secrets, authz_cluster, warehouse_upstream
 from authz.policy.policyset import EdgeSettings, PolicySet
 
@@ -54,6 +55,7 @@ def build_bootstrap(
                 authz_cluster(edge.scopegate),
                 *(warehouse_upstream(warehouse, edge.upstream_ca) for warehouse in warehouses),
                 *([] if deployment.limit_service is None else [limits_cluster(deployment.limit_service)]),
+                *([] if deployment.traces is None else [traces_cluster(deployment.traces, edge.upstream_ca)]),
                 *(
                     []
                     if deployment.http is None

@@ -10,12 +10,15 @@ class Deployment:
 
     `http`: the address, `host:port`, where operators ask Envoy for /metrics, /readyz and /healthz. `limit_service`:
     that of a rate limit service that counts for all Envoys together. `secrets`: a directory with the files that
-    have Envoy follow its certificates (`authz.edge.secrets`); otherwise they are read when it starts.
+    have Envoy follow its certificates (`authz.edge.secrets`); otherwise they are read when it starts. `traces`: the URL
+    of an OpenTelemetry collector, for `trace_percent` of the requests that come without a trace.
     """
 
     http: str | None = None
     limit_service: str | None = None
     secrets: str | None = None
+    traces: str | None = None
+    trace_percent: float = 1.0
 
 
 PLAIN: Final = Deployment()

@@ -19,6 +19,7 @@ from authz.edge.names import LISTENER
 from authz.edge.ratelimits import address_limit, principal_limit
 from authz.edge.sharedcache import cache_filter
 from authz.edge.tls import client_socket
+from authz.edge.tracing import tracing
 from authz.edge.trino import binding_filter
 from authz.policy.policyset import EdgeSettings, PolicySet
 from authz.policy.tables import WarehouseKind
@@ -83,6 +84,7 @@ def _connection_manager(
         request_timeout=seconds(60),
         stream_idle_timeout=seconds(300),
         access_log=[access_log()],
+        tracing=None if deployment.traces is None else tracing(deployment.traces, deployment.trace_percent),
         # The client's address is the peer's; what X-Forwarded-For says is not believed.
         use_remote_address=True,
         xff_num_trusted_hops=0,

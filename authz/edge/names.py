@@ -6,6 +6,7 @@ LISTENER = "edge"
 AUTHZ_CLUSTER = "scopegate"
 ADMIN_CLUSTER = "admin"
 LIMITS_CLUSTER = "limits"
+TRACES_CLUSTER = "traces"
 
 EXT_AUTHZ = "envoy.filters.http.ext_authz"
 """The filter, and the namespace of the dynamic metadata that it writes."""

@@ -101,6 +101,12 @@ class Metrics:
             "Checks that are accepted and not yet answered",
             registry=self.registry,
         )
+        self._spans = Counter(
+            "scopegate_trace_spans",
+            "Spans of sampled checks by fate; made and neither exported nor failed: dropped, or on their way",
+            ["fate"],
+            registry=self.registry,
+        )
         self._defects = Counter(
             "scopegate_defects", "Checks denied because of a defect in Scopegate", registry=self.registry
         )
@@ -263,6 +269,10 @@ class Metrics:
     def audited(self, fate: str, records: int) -> None:
         """Count audit records by what became of them, a closed set. Called from the writer's thread, too."""
         self._audit.labels(fate).inc(records)
+
+    def traced(self, fate: str, spans: int) -> None:
+        """Count spans by what became of them, a closed set. Called from the exporter's thread, too."""
+        self._spans.labels(fate).inc(spans)
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """Every series in the text format that an `Accept` header asks for, and its content type."""

@@ -7,7 +7,7 @@ a question that cannot be read, a missing policy and a defect are denials like a
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -22,6 +22,7 @@ from authz.transport.answers import AnswerWriter
 from authz.transport.codec import parse_check_request
 from authz.transport.decision_ids import decision_ids
 from authz.transport.laps import UNTIMED, Laps
+from authz.transport.tracing import KEEP, SETTLE, CheckTrace
 
 TIMED_ONE_IN: Final = 64
 """Of so many checks one has its phases timed: reading the clock seven times costs as much as counting it."""
@@ -44,6 +45,9 @@ class Observer(Protocol):
 
     def timed(self, phases: Iterable[tuple[Phase, float]]) -> None:
         """The phases of one check out of many, with their seconds."""
+
+    def traced(self, trace: CheckTrace) -> None:
+        """A check of a sampled trace, when its answer leaves."""
 
 
 class Settler(Protocol):
@@ -85,6 +89,10 @@ class _Unkept:
     refusal: Callable[[Reason], bytes]
 
 
+_Begun = tuple[bytes, float]
+"""The id of a decision, and when it was begun, in seconds of `time.perf_counter`."""
+
+
 class Engine:
     """Decides checks from what `serving` is at the moment that a check begins."""
 
@@ -107,51 +115,81 @@ class Engine:
         A doubt that only somebody outside could settle is a denial here, and so is an allow that has to wait
         for the note of it.
         """
-        answer = self._decided(data, next(self._ids), time.perf_counter())
+        answer = self._decided(data, (next(self._ids), time.perf_counter()))
         if isinstance(answer, bytes):
             return answer
         return answer.refusal(Reason.AUDIT_UNAVAILABLE) if answer.allowed else answer.answer
 
-    async def settle(self, data: bytes) -> bytes:
+    async def settle(self, data: bytes, traceparent: str | None = None) -> bytes:
         """`decide`, after asking outside where that can change the answer; every other answer comes at once.
 
-        An answer that has to wait for the note of it does.
+        An answer that has to wait for the note of it does. `traceparent` is that of a sampled trace, which is told of
+        the check.
         """
-        decision_id, started = next(self._ids), time.perf_counter()
-        first = self._answer(data, decision_id, started, ask=True)
+        if traceparent is None:
+            return await self._settled(data, None)
+        trace = CheckTrace(traceparent)
+        try:
+            return await self._settled(data, trace)
+        finally:
+            # INVARIANT: whatever becomes of a trace, the answer is the same.
+            with suppress(Exception):
+                self.serving.observer.traced(trace)
+
+    async def _settled(self, data: bytes, trace: CheckTrace | None) -> bytes:
+        begun = decision_id, _ = next(self._ids), time.perf_counter()
+        first = self._answer(data, begun, ask=True, trace=trace)
         if isinstance(first, bytes):
             return first
         if isinstance(first, _Unkept):
-            return await _when_kept(first, decision_id)
+            with _waiting(trace, KEEP):
+                return await _when_kept(first, decision_id)
         try:
-            problem = await first.settler.settle(first.doubt)
+            with _waiting(trace, SETTLE):
+                problem = await first.settler.settle(first.doubt)
         except asyncio.CancelledError:
             # Envoy has given up, and has refused the request: that is to be noted like any other denial.
-            self._decided(data, decision_id, started)
+            self._decided(data, begun, trace=trace)
             raise
         except Exception as defect:  # noqa: BLE001 - a settler that fails has settled nothing
             _log.error("defect", decision_id=decision_id.decode("ascii"), exc_info=defect)
             problem = type(defect).__name__
-        answer = self._decided(data, decision_id, started, problem)
-        return answer if isinstance(answer, bytes) else await _when_kept(answer, decision_id)
+        answer = self._decided(data, begun, problem, trace=trace)
+        if isinstance(answer, bytes):
+            return answer
+        with _waiting(trace, KEEP):
+            return await _when_kept(answer, decision_id)
 
     def _decided(
-        self, data: bytes, decision_id: bytes, started: float, problem: str | None = None
+        self,
+        data: bytes,
+        begun: _Begun,
+        problem: str | None = None,
+        *,
+        trace: CheckTrace | None = None,
     ) -> bytes | _Unkept:
-        answer = self._answer(data, decision_id, started, ask=False, problem=problem)
+        answer = self._answer(data, begun, ask=False, problem=problem, trace=trace)
         if isinstance(answer, _Unsettled):
             raise TypeError("an answer was due")
         return answer
 
     def _answer(
-        self, data: bytes, decision_id: bytes, started: float, *, ask: bool, problem: str | None = None
+        self,
+        data: bytes,
+        begun: _Begun,
+        *,
+        ask: bool,
+        problem: str | None = None,
+        trace: CheckTrace | None = None,
     ) -> bytes | _Unsettled | _Unkept:
+        decision_id, started = begun
         # INVARIANT: read once. A reload in between must not give a check two policies.
         serving = self.serving
         at = self._clock()
         request: AccessRequest | None = None
         self._checks += 1
-        laps = Laps() if self._checks % TIMED_ONE_IN == 0 else UNTIMED
+        timed = self._checks % TIMED_ONE_IN == 0
+        laps = Laps() if timed or trace is not None else UNTIMED
 
         def observe(outcome: Outcome) -> Awaitable[None] | None:
             return serving.observer.decided(
@@ -170,14 +208,18 @@ class Engine:
                 outcome = _denied(serving, denied.reason, denied.detail)
             if (doubt := _doubt(outcome)) is not None:
                 if ask and serving.settler is not None and serving.settler.can_settle(doubt):
+                    if trace is not None:
+                        trace.decided(outcome, decision_id.decode("ascii"), laps)
                     return _Unsettled(serving.settler, doubt)
                 outcome = _with_problem(outcome, problem)
             laps.enter(Phase.ANSWER)
             answer = serving.answers.serialize_outcome(outcome, decision_id, request)
             laps.enter(Phase.RECORD)
             noted = _noted(serving, outcome, answer, observe, decision_id)
-            if laps is not UNTIMED:
+            if timed:
                 serving.observer.timed(laps.end())
+            if trace is not None:
+                trace.decided(outcome, decision_id.decode("ascii"), laps)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as defect:  # noqa: BLE001 - caught here and nowhere else; a panic in cryptography's Rust is no Exception
@@ -188,6 +230,10 @@ class Engine:
                 observe(_denied(serving, Reason.INTERNAL_ERROR, type(defect).__name__))
             return answer
         return noted
+
+
+def _waiting(trace: CheckTrace | None, name: str) -> AbstractContextManager[None]:
+    return nullcontext() if trace is None else trace.waiting(name)
 
 
 def _noted(

@@ -9,6 +9,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from authz.transport.addresses import SOCKET_MODE, Address, TcpAddress, UnixAddress, clear_stale_socket
 from authz.transport.descriptors import available_descriptors, checking_connections
+from authz.transport.tracing import sampled_parent
 
 SERVICE: Final = "envoy.service.auth.v3.Authorization"
 PROCESSING_SERVICE: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
@@ -29,15 +30,18 @@ class GrpcServer:
     """Serves `settle` as Envoy's Authorization service, with the standard health service beside it.
 
     `process` answers each message of Envoy's external processing; `listeners` is the number of addresses to come.
+    With `traced`, a caller's sampled trace is told of the check.
     """
 
     def __init__(
         self,
-        settle: Callable[[bytes], Awaitable[bytes]],
+        settle: Callable[[bytes, str | None], Awaitable[bytes]],
         process: Callable[[bytes], bytes],
         *,
         listeners: int = 1,
+        traced: bool = False,
     ) -> None:
+        self._traced = traced
         self._settle = settle
         self._process = process
         self._in_flight = 0
@@ -62,10 +66,12 @@ class GrpcServer:
         """Checks that are accepted and not yet answered."""
         return self._in_flight
 
-    async def _check(self, data: bytes, _: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+    async def _check(self, data: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
         self._in_flight += 1
         try:
-            return await self._settle(data)
+            return await self._settle(
+                data, sampled_parent(context.invocation_metadata()) if self._traced else None
+            )
         finally:
             self._in_flight -= 1
 

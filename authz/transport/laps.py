@@ -15,6 +15,11 @@ class Laps:
     def __init__(self) -> None:
         self._entered = [(Phase.READ, time.perf_counter())]
 
+    @property
+    def began(self) -> float:
+        """When the first phase began, in seconds of `time.perf_counter`."""
+        return self._entered[0][1]
+
     def enter(self, phase: Phase) -> None:
         """The phase before it ends, and `phase` begins."""
         self._entered.append((phase, time.perf_counter()))

@@ -160,6 +160,8 @@ class WholeSystem:
 def whole_system(
     *,
     http: str | None = None,
+    traces: str | None = None,
+    trace_percent: float = 0.0,
     listen: str = "127.0.0.1:0",
     policy_text: str = POLICY,
     options: Sequence[str] = (),
@@ -170,7 +172,7 @@ def whole_system(
 ) -> Iterator[WholeSystem]:
     """Everything started and healthy, and ended again.
 
-    With `http`, Envoy has its port for operators there; `listen` is where clients ask. `policy_text` is a policy with
+    With `http`, Envoy has its port for operators there; with `traces`, spans go there; `listen` is where clients ask. `policy_text` is a policy with
     the places of `POLICY` and those for `facts`. `options` are further ones of `scopegate serve`, `program` runs in
     place of `scopegate`, `environment` is added to the workers'; `{directory}` and `{number}` of the worker are filled
     into all three. `prepare` is called before anything starts, with the authority of clients.
@@ -215,7 +217,9 @@ def whole_system(
         )
         loaded = load_policy(place)
         configuration = render_envoy(
-            loaded, replace(loaded.edge, listen=listen), deployment=Deployment(http=http)
+            loaded,
+            replace(loaded.edge, listen=listen),
+            deployment=Deployment(http=http, traces=traces, trace_percent=trace_percent),
         )
         envoy = stack.enter_context(EnvoyProcess(configuration, directory, directory / "admin.sock"))
         context = client_context(directory / "ca.pem")

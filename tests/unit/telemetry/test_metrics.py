@@ -45,6 +45,7 @@ def exercised() -> Metrics:
     metrics.policy_in_force("v1", 1_790_000_000.0, ["sales", "stock"])
     metrics.source_refreshed("issuer_keys", "okta", Refresh.LOADED, 1_790_000_000.0)
     metrics.audited("written", 3)
+    metrics.traced("made", 8)
     return metrics
 
 
