@@ -47,6 +47,7 @@ def policy(tmp_path: Path) -> Path:
         (["--log-format", "xml"], "'xml' is not one of 'json', 'console'"),
         (["--drain-notice-seconds", "-1"], "not in the range"),
         (["--remember", "10"], "not in the range"),
+        (["--traces", "collector:4318"], "expected `http://host:4318/v1/traces`"),
     ],
 )
 def test_a_bad_option_is_a_usage_error(policy: Path, arguments: list[str], message: str) -> None:
@@ -66,6 +67,7 @@ def test_only_the_policy_must_be_named(policy: Path) -> None:
         log_format=LogFormat.JSON,
         log_level="info",
         audit=AuditSettings(),
+        traces=None,
         remember=20_000,
         drain_notice_seconds=2.0,
         drain_grace_seconds=5.0,
@@ -81,6 +83,7 @@ def test_every_option_can_come_from_the_environment(policy: Path) -> None:
         "SCOPEGATE_LOG_FORMAT": "console",
         "SCOPEGATE_LOG_LEVEL": "debug",
         "SCOPEGATE_AUDIT": "/var/log/audit.jsonl",
+        "SCOPEGATE_TRACES": "http://collector:4318/v1/traces",
         "SCOPEGATE_REMEMBER": "100000",
         "SCOPEGATE_DRAIN_NOTICE_SECONDS": "0",
         "SCOPEGATE_DRAIN_GRACE_SECONDS": "1",
@@ -92,6 +95,7 @@ def test_every_option_can_come_from_the_environment(policy: Path) -> None:
         log_format=LogFormat.CONSOLE,
         log_level="debug",
         audit=AuditSettings(target=Path("/var/log/audit.jsonl")),
+        traces="http://collector:4318/v1/traces",
         remember=100_000,
         drain_notice_seconds=0.0,
         drain_grace_seconds=1.0,
@@ -111,3 +115,11 @@ def test_help_is_the_golden_one() -> None:
     golden = Path(__file__).parents[2] / "golden" / "serve-help.txt"
     result = CliRunner().invoke(serve, ["--help"], terminal_width=100)
     assert result.output == golden.read_text()
+
+
+def test_the_collector_may_come_from_the_variable_that_all_of_opentelemetry_reads(policy: Path) -> None:
+    """Ours wins over it."""
+    standard = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://a:4318/v1/traces"}
+    assert _settings("--policy", str(policy), environment=standard).traces == "http://a:4318/v1/traces"
+    both = {**standard, "SCOPEGATE_TRACES": "http://b:4318/v1/traces"}
+    assert _settings("--policy", str(policy), environment=both).traces == "http://b:4318/v1/traces"
