@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from authz.errors import Denied, Reason
 from authz.guarding import Statement, examine_request, refuse_hidden_columns
-from authz.guardrails.examine import Examiner
+from authz.guardrails.examiner import Examiner
 from authz.identity.authenticator import Authenticator
 from authz.identity.credentials import read_credentials
 from authz.identity.principal import Principal

@@ -7,7 +7,8 @@ from typing import assert_never
 from authz.errors import Denied, Reason
 from authz.guardrails.asked import Asked
 from authz.guardrails.clickhouse import read_clickhouse
-from authz.guardrails.examine import Examiner, Hidden, refuse_hidden
+from authz.guardrails.examine import Hidden, refuse_hidden
+from authz.guardrails.examiner import Examiner
 from authz.guardrails.rules import Examined, GuardrailRules, Session
 from authz.guardrails.trino import read_trino
 from authz.policy.decision import Allow

@@ -9,7 +9,7 @@ from authz.cli.who import CannotAskError, Proof
 from authz.errors import Denied, Reason
 from authz.guarding import Statement, examine_asked, refuse_hidden_columns
 from authz.guardrails.asked import Asked
-from authz.guardrails.examine import Examiner
+from authz.guardrails.examiner import Examiner
 from authz.guardrails.rules import Session
 from authz.identity.accepts import AcceptedCredentials
 from authz.identity.principal import Method, Principal

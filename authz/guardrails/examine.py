@@ -4,13 +4,12 @@ The order: bounds and lexemes; the kind; then, for the query in it, the tree, it
 What is hidden from a person is looked at last and apart (`refuse_hidden`), so that the rest can be remembered for all.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, assert_never
 
 from authz.errors import Denied, Reason
-from authz.guardrails.bounded import check_partitions, check_rows
+from authz.guardrails.bounded import check_rows
 from authz.guardrails.columns import fold, reads_of
 from authz.guardrails.dialects import DIALECTS, GuardDialect
 from authz.guardrails.functions import check_functions, check_table_functions
@@ -18,6 +17,7 @@ from authz.guardrails.lexer import Lexeme, LexemeKind, fingerprint, read_lexemes
 from authz.guardrails.names import table_of_lexemes, tables_of
 from authz.guardrails.nodes import check_nodes
 from authz.guardrails.parsing import UnparsedError, parse_query
+from authz.guardrails.partitions import check_partitions
 from authz.guardrails.patterns import matches
 from authz.guardrails.rules import (
     Examined,
@@ -29,10 +29,6 @@ from authz.guardrails.rules import (
     Unparsed,
 )
 from authz.guardrails.statements import Statement, read_statement
-from authz.memory import Memory
-
-REMEMBERED: Final = 4_096
-"""How many statements are remembered, each with what was found; not their text."""
 
 Hidden = Mapping[TableName, frozenset[str]]
 """Columns that a person must not see, by table."""
@@ -60,6 +56,13 @@ def examine(text: str, rules: GuardrailRules, session: Session) -> Examined:
     Raises `Denied`: `statement_malformed`, `statement_too_large`, `statement_denied`, `table_denied`,
     `function_denied`, `filter_required`, `limit_required`. Nothing of a literal is in what it says or raises.
     """
+    try:
+        return _examine(text, rules, session)
+    except RecursionError:
+        raise Denied(Reason.STATEMENT_TOO_LARGE, "a statement that is nested too deep") from None
+
+
+def _examine(text: str, rules: GuardrailRules, session: Session) -> Examined:
     dialect = DIALECTS[rules.dialect]
     lexemes = read_lexemes(text, dialect, rules.bounds)
     statement = read_statement(lexemes, dialect)
@@ -199,34 +202,3 @@ def _check_table(table: TableName, rules: GuardrailRules, dialect: GuardDialect)
 
 def _hidden_metadata(tables: tuple[TableName, ...], dialect: GuardDialect) -> Hidden:
     return {table: dialect.metadata_hidden.get(".".join(table), frozenset()) for table in tables}
-
-
-Answer = Examined | tuple[Reason, str]
-
-
-class Examiner:
-    """`examine` that remembers: a statement is parsed once, whoever sends it."""
-
-    __slots__ = ("remembered",)
-
-    def __init__(self, size: int = REMEMBERED) -> None:
-        self.remembered: Memory[tuple[bytes, Session, int], Answer] = Memory(size)
-
-    def examine(self, text: str, rules: GuardrailRules, session: Session) -> Examined:
-        """As `examine`; `rules` live as long as this does, so that they are told apart by identity."""
-        if len(text) > rules.bounds.bytes:
-            return examine(text, rules, session)  # raises, and costs less than a digest of it
-        key = (hashlib.sha256(text.encode(errors="surrogatepass")).digest(), session, id(rules))
-        answer = self.remembered.recall(key)
-        if answer is None:
-            answer = self.remembered[key] = _answer(text, rules, session)
-        if isinstance(answer, Examined):
-            return answer
-        raise Denied(*answer)
-
-
-def _answer(text: str, rules: GuardrailRules, session: Session) -> Answer:
-    try:
-        return examine(text, rules, session)
-    except Denied as denied:
-        return denied.reason, denied.detail

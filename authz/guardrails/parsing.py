@@ -4,7 +4,7 @@ SQLGlot tries one reading after another, which for `map(array[map(array[…` dou
 of them take half a minute. So its steps are counted. What the whole examination of the largest statement costs with
 the default bounds (bench/statements.py; CPU time, CPython 3.11 on a small virtual machine): 5,000 tokens of columns,
 joins, values or windows 40 to 75 ms, of UNIONs 110 ms; nested constructors are cut off after 20 ms. The usual
-statement of a BI tool has 60 tokens and takes 0.8 ms, once: it is remembered (`authz.guardrails.examine.Examiner`).
+statement of a BI tool has 60 tokens and takes 0.8 ms, once: it is remembered (`authz.guardrails.examiner.Examiner`).
 """
 
 from collections.abc import Callable, Sequence

@@ -1,12 +1,14 @@
 """Statements in each dialect: what passes, what does not, and why."""
 
 import logging
+from datetime import timedelta
 
 import pytest
 
 from authz.errors import Denied, Reason
-from authz.guardrails.examine import Examiner, examine, refuse_hidden
-from authz.guardrails.rules import GuardrailRules, Session, StatementKind, Unparsed
+from authz.guardrails.examine import examine, refuse_hidden
+from authz.guardrails.examiner import Examiner
+from authz.guardrails.rules import GuardrailRules, PartitionRule, Session, StatementKind, Unparsed
 from tests.statements import ALLOWED, DENIED, SESSIONS, TABLES, hidden, rules
 
 
@@ -191,6 +193,27 @@ def test_work_has_an_end() -> None:
         with pytest.raises(Denied, match="statement_too_large"):
             examine(text, rules("trino"), Session())
         assert examine("select " + opening * 3 + "1" + closing * 3, rules("trino"), Session())
+
+
+def test_deep_trees_are_no_falls() -> None:
+    """A chain of a thousand is as deep a tree; what cannot be walked is refused."""
+    own = GuardrailRules(
+        dialect="trino",
+        tables=rules("trino").tables,
+        max_rows=10,
+        partitions={TABLES["trino"][0]: PartitionRule(column="dt", within=timedelta(days=1))},
+    )
+    for text in (
+        "select id from customers" + " union all select id from customers" * 800,
+        "select id from orders where dt >= '2024-01-01'" + " + 1" * 2_000,
+        "select id from orders where dt = '2024-01-01'" + " and dt = '2024-01-01'" * 1_000,
+        "select id from customers where " + "id = 1 or " * 1_000 + "id = 2",
+        "select id" + "::int" * 2_000 + " from customers",
+        "select id from customers where id = 1" + " || 'x'" * 2_000,
+    ):
+        assert refusal("trino", text, own) in {
+            Reason.LIMIT_REQUIRED, Reason.FILTER_REQUIRED, Reason.STATEMENT_TOO_LARGE, Reason.STATEMENT_MALFORMED
+        }  # fmt: skip
 
 
 def test_a_statement_is_examined_once() -> None:
