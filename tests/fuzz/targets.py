@@ -13,6 +13,7 @@ from authz.check import Snapshot
 from authz.errors import Denied, Reason
 from authz.identity.accepts import AcceptedCredentials, Authentication, Basic, Bearer, Cookie, Header
 from authz.identity.authenticator import Authenticator
+from authz.identity.authorities import TrustBundleError, authority_flaw, parse_authorities
 from authz.identity.credentials import Credentials, read_credentials
 from authz.identity.crl import CrlError, parse_crls
 from authz.identity.keyset import KeySetError, parse_jwks
@@ -20,14 +21,16 @@ from authz.identity.peercertificate import parse_peer_certificate
 from authz.identity.pem import PemError, parse_certificate_blocks
 from authz.identity.revocations import NOTHING_REVOKED
 from authz.identity.spiffe import SpiffeId
-from authz.identity.xfcc import XfccError, parse_client_chain, parse_xfcc
+from authz.identity.xfcc import XfccError, chain_header, parse_client_chain, parse_xfcc
 from authz.keysources.fetch import FetchError
 from authz.keysources.introspector import parse_introspection
 from authz.policy.parse import SourceText, parse_policy
+from authz.policy.problems import PolicyError
+from authz.policy.revocationfile import parse_revocations
 from authz.request import AccessRequest
 from authz.transport.answers import AnswerWriter
 from authz.transport.engine import Engine, Serving
-from tests.pki import authority, uri
+from tests.pki import authority, crl_der, crl_pem, uri
 from tests.tokens import NOW, claims, ec_key, ed25519_key, jwks, make_issuer, mint, rsa_key
 from tests.unit.transport.questions import question
 
@@ -131,6 +134,25 @@ def fuzz_crl(data: bytes) -> None:
         parse_crls([("fuzz.crl", data)], [root])
     except CrlError:
         return
+
+
+def fuzz_bundle(data: bytes) -> None:
+    """Authorities that could sign, or an error."""
+    try:
+        found = parse_authorities(data, "fuzz.json", spiffe=True)
+    except TrustBundleError:
+        return
+    if any(authority_flaw(each) for each in found):
+        raise BrokenInvariantError("something that is no authority was taken for one")
+
+
+def fuzz_revocations(data: bytes) -> None:
+    """Revocations, or problems."""
+    try:
+        parse_revocations(SourceText("fuzz.yaml", _text(data)))
+    except PolicyError as error:
+        if not error.problems:
+            raise BrokenInvariantError("refused without a problem") from None
 
 
 def fuzz_introspection(data: bytes) -> None:
@@ -261,13 +283,29 @@ def targets() -> dict[str, Fuzzed]:
             (
                 b'Hash=ab;Cert="-----BEGIN%20CERTIFICATE-----%0A"',
                 b'By=spiffe://a/b;Hash=00;Subject="CN=\\"x\\""',
+                chain_header(leaf.pem + authority().pem.decode()).encode(),
             ),
         ),
         "pem": Fuzzed(
             fuzz_pem, (pem, pem + authority().pem, b"# note\n" + pem, b"-----BEGIN CERTIFICATE-----")
         ),
         "crl": Fuzzed(
-            fuzz_crl, (pem, b"-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n", b"\x30\x00")
+            fuzz_crl,
+            (
+                *(pem, b"-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n", b"\x30\x00"),
+                *(crl_pem(authority().crl(5)), crl_der(authority().crl(5, 6))),
+            ),
+        ),
+        "bundle": Fuzzed(
+            fuzz_bundle, (pem, authority().pem, b'{"keys":[{"kty":"EC","use":"x509-svid","x5c":["AAAA"]}]}')
+        ),
+        "revocations": Fuzzed(
+            fuzz_revocations,
+            (
+                b"version: 1\nsubjects:\n  - {issuer: okta, subject: a, until: 2027-01-31, reason: x}\n",
+                b"version: 1\ncertificates:\n  - {trust: a, serial: '0A:1B'}\nissuers:\n  - {issuer: b}\n",
+                b"version: 1\nissued_before:\n  - {issuer: okta, before: 2026-11-23T20:00:00Z}\n",
+            ),
         ),
         "introspection": Fuzzed(
             fuzz_introspection, (b'{"active":true,"sub":"a","exp":1}', b'{"active":false}')

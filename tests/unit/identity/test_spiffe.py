@@ -26,6 +26,7 @@ def refused(text: str) -> bool:
         "spiffe://",
         "spiffe:///path",
         "spiffe:/acme.example/x",
+        "acme.example/x",
         "SPIFFE://acme.example/x",
         "https://acme.example/x",
         " spiffe://acme.example/x",
