@@ -2,8 +2,10 @@
 
 import contextlib
 import itertools
+import os
 import resource
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -122,3 +124,54 @@ def without_descriptors(drill: Drill) -> Iterator[None]:
         yield
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+@contextlib.contextmanager
+def small_disk(place: Path) -> Iterator[bool]:
+    """A disk of 16 MiB at `place`, where this process may mount one; whether it may."""
+    mounted = os.geteuid() == 0 and _succeeds("mount", "-t", "tmpfs", "-o", "size=16m", "drill", str(place))
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            assert _succeeds("umount", str(place))
+
+
+def _succeeds(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@contextlib.contextmanager
+def disk_full(drill: Drill, *, mounted: bool) -> Iterator[None]:
+    """No room for another byte of a trail; then there is.
+
+    A small disk is filled. Where none could be mounted, no worker may make its trail longer (RLIMIT_FSIZE): a write
+    ends half-way, too, with EFBIG in place of ENOSPC.
+    """
+    with _filled(drill.disk) if mounted else _without_longer_files(drill):
+        yield
+
+
+@contextlib.contextmanager
+def _filled(disk: Path) -> Iterator[None]:
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4_096))
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+@contextlib.contextmanager
+def _without_longer_files(drill: Drill) -> Iterator[None]:
+    pids = [worker.pid for worker in drill.whole.workers]
+    before = [resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids]
+    for pid, trail, (_, hard) in zip(pids, drill.trails(), before, strict=True):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, ((trail / "audit.jsonl").stat().st_size + 100, hard))
+    try:
+        yield
+    finally:
+        for pid, limits in zip(pids, before, strict=True):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)

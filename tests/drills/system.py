@@ -24,9 +24,9 @@ from tests.pki import Authority
 POLICY = WHOLE_POLICY.replace("  per_address:", "  check_timeout: 2s\n  per_address:")
 EMEA, US = frozenset({"EU", "UK"}), frozenset({"US"})
 STRICT = (
-    "--audit={directory}/trail-{number}/audit.jsonl",
+    "--audit={trails}/trail-{{number}}/audit.jsonl",
     "--audit-mode=strict",
-    "--audit-key={directory}/audit.key",
+    "--audit-key={{directory}}/audit.key",
     "--audit-seal-records=200",
 )
 
@@ -38,6 +38,8 @@ class Drill:
     whole: WholeSystem
     edge_port: str
     """`host:port` of Envoy's metrics."""
+    disk: Path
+    """Where the trails are."""
 
     def people(self) -> list[Person]:
         """Two who may see something else each, and a neighbour of theirs for each way of being denied."""
@@ -71,7 +73,7 @@ class Drill:
         return int(found[1])
 
     def trails(self) -> list[Path]:
-        return sorted(self.whole.directory.glob("trail-*"))
+        return sorted(self.disk.glob("trail-*"))
 
     def verified(self) -> Report:
         """The proof of the audit trail as it is now."""
@@ -98,9 +100,10 @@ class Drill:
 
 
 @contextlib.contextmanager
-def drill_system(**changes: Any) -> Iterator[Drill]:
+def drill_system(*, disk: Path | None = None, **changes: Any) -> Iterator[Drill]:
     """Started and healthy, and ended again; `changes` as of `whole_system`, `options` behind those that are there.
 
+    The trails are on `disk`, which is the system's own directory unless told otherwise.
     At the end the trail is verified: whatever happened, it is one that proves what it says.
     """
     edge = f"127.0.0.1:{free_port()}"
@@ -109,16 +112,17 @@ def drill_system(**changes: Any) -> Iterator[Drill]:
     def prepare_all(directory: Path, clients: Authority) -> None:
         write_new_pair(directory / "audit.key", directory / "audit.key.pub")
         for number in (0, 1):
-            (directory / f"trail-{number}").mkdir()
+            ((disk or directory) / f"trail-{number}").mkdir()
         prepare(directory, clients)
 
     changes.setdefault("policy_text", POLICY)
-    options = [*STRICT, *changes.pop("options", ())]
+    strict = [option.format(trails=disk or "{directory}") for option in STRICT]
+    options = [*strict, *changes.pop("options", ())]
     # A port of its own, so that clients find Envoy where it was.
     listen = f"127.0.0.1:{free_port()}"
     with whole_system(http=edge, listen=listen, options=options, prepare=prepare_all, **changes) as whole:
         whole.warehouse.answer = tell_scope
-        drill = Drill(whole, edge)
+        drill = Drill(whole, edge, disk or whole.directory)
         yield drill
         for worker in whole.workers:
             end_process(worker.process)

@@ -88,6 +88,17 @@ ROWS = {
         alerts=("ScopegateWorkerDown",),
         heals="As soon as there are some: files that could not be read are read every other second until they can",
     ),
+    "disk-full": Row(
+        breaks="The disk with the audit trail is full (strict mode)",
+        clients=frozenset({200, 503}),
+        seen="503 `audit_unavailable` for whatever would be allowed; denials stay what they are",
+        signs=(
+            'scopegate_audit_records_total{fate="dropped_write_failed"} grows',
+            'scopegate_decisions_total{reason="audit_unavailable"} grows',
+        ),
+        alerts=("ScopegateAuditRecordsLost",),
+        heals="With the first record for which there is room; the trail has a gap that says how many are missing",
+    ),
     "edge-flooded": Row(
         breaks="10,000 connections are opened at Envoy (5,000 are taken)",
         clients=frozenset({NO_ANSWER, 200}),
