@@ -12,6 +12,7 @@ from typing import Final
 from authz.policy.problems import PolicyError, Problem
 from authz.policy.yamlsyntax import MAX_CHARACTERS
 from authz.policy.yamlvalues import SourceText
+from authz.wholefile import read_whole
 
 SUFFIXES: Final = frozenset({".yaml", ".yml"})
 MAX_FILES: Final = 10_000
@@ -92,7 +93,7 @@ def _read(file: Path, limit: int) -> tuple[str, int]:
         if not stat.S_ISREG(file.stat().st_mode):
             raise _unreadable(file, "not a regular file")
         with file.open("rb") as opened:
-            data = opened.read(limit + 1)
+            data = read_whole(opened, limit + 1)
     except (OSError, ValueError) as error:
         raise _failed(file, error) from None
     if len(data) > limit:

@@ -23,6 +23,7 @@ from authz.signing.keys import (
     parse_signing_key,
     signing_keys,
 )
+from authz.wholefile import read_whole
 
 MAX_REVOCATION_BYTES = 33_554_432
 
@@ -32,7 +33,9 @@ class SourceFileError(Exception):
 
 
 class SourceUnreadError(SourceFileError):
-    """It could not be read this time (no descriptor left, a disk that errs), and nothing about it will change when it can."""
+    """It could not be read this time (no descriptor left, a disk that errs, somebody who writes it), and nothing about it
+    need change until it can.
+    """
 
 
 def load_key_set(issuer: Issuer) -> KeySet:
@@ -113,7 +116,7 @@ def _load(place: str, limit: int, *, private: bool = False) -> bytes:
                 raise SourceFileError(
                     f"{place}: open to everybody on this machine; take that away (`chmod o=`)"
                 )
-            data = file.read(limit + 1)
+            data = read_whole(file, limit + 1)
     except (OSError, ValueError) as error:
         kind = SourceUnreadError if isinstance(error, OSError) else SourceFileError
         reason = error.strerror if isinstance(error, OSError) else None

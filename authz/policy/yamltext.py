@@ -88,15 +88,22 @@ class _Reader:
 
     def document(self) -> Any:
         self._next()  # the stream's start
-        event = self._next()
-        if isinstance(event, StreamEndEvent):
+        start = self._next()
+        if isinstance(start, StreamEndEvent):
             return None
         value = self._value(self._next(), 0)
-        self._next()  # the document's end
+        end = self._next()
         extra = self._next()
         if isinstance(extra, DocumentStartEvent):
             self._stop(
                 extra, "syntax", "a second YAML document begins here", "write one document in each file"
+            )
+        if start.explicit and not end.explicit:
+            self._stop(
+                start,
+                "syntax",
+                "the document begins with `---` and does not end with `...`",
+                "is it written to its end? so framed, the first half of a file is never taken for all of it",
             )
         return value
 

@@ -175,3 +175,15 @@ def _without_longer_files(drill: Drill) -> Iterator[None]:
     finally:
         for pid, limits in zip(pids, before, strict=True):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+
+
+@contextlib.contextmanager
+def half_written(place: Path, text: str, *, until: str) -> Iterator[None]:
+    """`text` is written in place, as `cat` does: up to its line `until`, and later the rest."""
+    half, _, rest = text.partition(until)
+    assert rest, until
+    with place.open("w") as file:
+        file.write(half)
+        file.flush()
+        yield
+        file.write(until + rest)

@@ -88,6 +88,14 @@ ROWS = {
         alerts=("ScopegateWorkerDown",),
         heals="As soon as there are some: files that could not be read are read every other second until they can",
     ),
+    "policy-half-written": Row(
+        breaks="A policy is written in place, and half of it is there",
+        clients=frozenset({200}),
+        seen="nothing: the policy before stays in force. The half would be a policy too, one without its restrictions",
+        signs=("scopegate_policy_current = 0", 'scopegate_policy_reloads_total{outcome="refused"} grows'),
+        alerts=("ScopegatePolicyRefused",),
+        heals="When it is written to its end. A half that nobody writes any more is told by its frame (`---` to `...`)",
+    ),
     "disk-full": Row(
         breaks="The disk with the audit trail is full (strict mode)",
         clients=frozenset({200, 503}),

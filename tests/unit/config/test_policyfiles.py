@@ -114,3 +114,18 @@ def test_what_passes_is_told_from_what_does_not(tmp_path: Path) -> None:
     with pytest.raises(PolicyUnreadableError) as caught:
         read_policy_files(path)
     assert not caught.value.passing
+
+
+def test_a_file_that_somebody_writes_is_read_later(tmp_path: Path) -> None:
+    """Half of a policy may be a policy without its restrictions."""
+    path = tmp_path / "p.yaml"
+    with path.open("w") as writer:
+        writer.write("version: 1\n")
+        writer.flush()
+        with pytest.raises(PolicyUnreadableError) as caught:
+            read_policy_files(path)
+        assert [problem.text for problem in caught.value.problems] == [
+            f"{path}: another process is writing it"
+        ]
+        assert caught.value.passing
+    assert read_policy_files(path)[0].text == "version: 1\n"

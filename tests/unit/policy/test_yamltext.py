@@ -139,6 +139,10 @@ def test_aliases_are_the_value_that_they_name() -> None:
         ("!!str a: 1\n", "tag"),
         ("? [a]\n: 1\n", "key_not_text"),
         ("a: 1\n---\nb: 1\n", "syntax"),
+        ("---\na: 1\n", "syntax"),
+        ("---\n", "syntax"),
+        ("%YAML 1.2\n---\na: 1\n", "syntax"),
+        ("---\na: 1\n..", "syntax"),
         ("a: [1\n", "syntax"),
         ("a:\n\t- 1\n", "syntax"),
         ("a: 'x\n", "syntax"),
@@ -162,7 +166,8 @@ def test_what_could_be_read_in_two_ways_or_not_at_all_is_refused(text: str, code
         "a: '<<'\n",
         "'<<': 1\n",
         "a: &x 1\nb: *x\n",
-        "%YAML 1.2\n---\na: 1\n",
+        "%YAML 1.2\n---\na: 1\n...\n",
+        "---\na: 1\n...",
         "a: 1\n...\n",
         "\ufeffa: 1\n",
         f"a: {'9' * 60}\n",
@@ -212,7 +217,7 @@ def test_the_column_of_a_bad_character_counts_characters() -> None:
     assert (problem.line, problem.column) == (2, 5)
 
 
-@pytest.mark.parametrize("text", ["", "\n", "# a comment\n", "---\n"])
+@pytest.mark.parametrize("text", ["", "\n", "# a comment\n", "---\n...\n"])
 def test_a_file_without_a_value_is_nothing(text: str) -> None:
     """No problem of its own: another file may have the policy."""
     assert read(text) == (None, [])
