@@ -39,7 +39,7 @@ _DECIDED_BY_POLICY: Final = frozenset(
         Reason.SCOPE_TOO_LARGE,
     }
 )
-"""Whatever was answered otherwise was settled before the policy's rules were asked."""
+"""Whatever was answered otherwise was settled before the policy's rules were asked, or behind them by the statement."""
 
 
 class Verdict(StrEnum):
@@ -50,7 +50,7 @@ class Verdict(StrEnum):
     UNDECIDABLE = "undecidable"
     """The other policy reads facts that were not recorded."""
     NOT_BY_POLICY = "not_by_policy"
-    """No rule was asked: the request or the credentials were refused."""
+    """No rule decided: the request, the credentials or the statement were refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
