@@ -105,11 +105,16 @@ TRINO_JDBC := build/drivers/trino-jdbc-$(TRINO_JDBC_VERSION).jar
 # Trino needs a JDK of 24 or newer, which need not be the one that is on the path.
 JDK = $(shell $(BIN)/python -m tests.warehouses.jdk)
 
+POSTGRES = $(firstword $(wildcard /usr/lib/postgresql/*/bin/postgres))
+
 # Each part runs where its warehouse is, and says so where it is not.
 test-warehouses: $(VENV)/warehouses.stamp ## one policy in real warehouses, with the drivers that people use
 	@if test -n "$(JDK)" && command -v mvn >/dev/null; then $(MAKE) --no-print-directory test-trino; \
 	else echo "test-warehouses: Trino NOT RUN: it needs a JDK of 24 or newer and Maven, and this machine has not both"; fi
-	$(BIN)/pytest -q tests/warehouses --ignore-glob='*trino*'
+	@if test -n "$(POSTGRES)"; then $(BIN)/pytest -q tests/warehouses -k postgres; \
+	else echo "test-warehouses: PostgreSQL NOT RUN: it needs a server (Debian: postgresql)"; fi
+	@if command -v node >/dev/null; then $(BIN)/pytest -q tests/warehouses -k cube; \
+	else echo "test-warehouses: Cube NOT RUN: it needs Node.js"; fi
 
 .PHONY: test-trino trino-plugin
 test-trino: $(VENV)/warehouses.stamp $(TRINO)/lib $(TRINO_JDBC) trino-plugin
