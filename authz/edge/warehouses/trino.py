@@ -22,6 +22,9 @@ http-server.authentication.jwt.required-audience={audience}
 # The assertion is longer than the 8 kB that Trino takes by default.
 http-server.max-request-header-size=32kB
 
+# Drivers send prepared statements as they are, so that they can be examined.
+protocol.v1.prepared-statement-compression.length-threshold=1048576
+
 # `SELECT *` leaves hidden columns out, instead of failing.
 hide-inaccessible-columns=true
 
