@@ -40,7 +40,9 @@ def test_there_is_a_command_for_each_kind_that_has_files() -> None:
 def test_the_page_tells_of_every_kind() -> None:
     """What is enforced where."""
     table = TEXT.partition("## Which kind of warehouse")[2].partition("\n\n## ")[0]
-    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) - {"kind"} == {kind.value for kind in WarehouseKind}
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) - {"kind"} == {
+        kind.value for kind in WarehouseKind
+    }
 
 
 def test_the_example_of_a_trino_is_read() -> None:
