@@ -42,13 +42,15 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Remembered:
-    """A decision that holds for every request of one principal to one warehouse, until `valid_until`.
+    """A decision that holds for every request of one principal to one warehouse, from `valid_from` until `valid_until`.
 
-    That is when the decision ends, or what was signed for it is to be signed anew.
+    That is when the decision ends, or what was signed for it is to be signed anew. Before it was made it says nothing: a
+    clock that is set back may lie before the beginning of a grant that it rests on.
     """
 
     decision: Decision
     rewrites: Rewrites | None
+    valid_from: float
     valid_until: float
 
 
@@ -156,7 +158,7 @@ def _decide(
 ) -> tuple[Decision, Rewrites | None, bool]:
     key = (principal, warehouse.name)
     known = snapshot.remembered.recall(key)
-    if known is not None and now < known.valid_until:
+    if known is not None and known.valid_from <= now < known.valid_until:
         return known.decision, known.rewrites, True
     decision = evaluate(snapshot.policy, principal, warehouse, request, now)
     rewrites: Rewrites | None = None
@@ -174,7 +176,7 @@ def _decide(
             )
     until = decision.valid_until if rewrites is None else min(decision.valid_until, rewrites.valid_until)
     if not decision.per_request and now < until:
-        snapshot.remembered[key] = Remembered(decision, rewrites, until)
+        snapshot.remembered[key] = Remembered(decision, rewrites, now, until)
     return decision, rewrites, False
 
 

@@ -292,7 +292,8 @@ class Trail:
                     self._continue(now)
         except OSError as error:
             self._told(f"the audit file cannot be changed: {error.strerror or type(error).__name__}")
-        if self._unsealed and now - self._unsealed_since >= self._settings.seal_seconds:
+        # A clock that was set back is no reason to leave lines unsealed for as long as that.
+        if self._unsealed and not 0 <= self._clock() - self._unsealed_since < self._settings.seal_seconds:
             self._seal("interval")
 
     def _continue(self, now: float) -> None:

@@ -24,9 +24,20 @@ _JWT_DOTS = frozenset({2, 4})
 
 
 @dataclass(frozen=True, slots=True)
+class _Span:
+    """When an answer counts: not before it was asked for, or a clock that is set back would make it last longer."""
+
+    since: float
+    until: float
+
+    def has(self, now: float) -> bool:
+        return self.since <= now < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class _Active:
     claims: Mapping[str, object] = field(repr=False)
-    until: float
+    good: _Span
 
 
 def is_opaque(token: str) -> bool:
@@ -48,7 +59,7 @@ class IntrospectedTokens:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._active: LRUCache[bytes, _Active] = LRUCache(MAX_REMEMBERED_ACTIVE)
-        self._inactive: LRUCache[bytes, float] = LRUCache(MAX_REMEMBERED_INACTIVE)
+        self._inactive: LRUCache[bytes, _Span] = LRUCache(MAX_REMEMBERED_INACTIVE)
 
     def keep(self, digest: bytes, claims: Mapping[str, object] | None, asked_at: float) -> None:
         """Remember an answer to a question of `asked_at`: the claims of an active token, None for another one.
@@ -57,14 +68,15 @@ class IntrospectedTokens:
         """
         if claims is None:
             self._active.pop(digest, None)
-            self._inactive[digest] = asked_at + max(LEAST_SECONDS, min(INACTIVE_SECONDS, self._seconds))
+            seconds = max(LEAST_SECONDS, min(INACTIVE_SECONDS, self._seconds))
+            self._inactive[digest] = _Span(asked_at, asked_at + seconds)
             return
         until = asked_at + self._seconds
         expiry = claims.get("exp")
         if isinstance(expiry, int | float) and not isinstance(expiry, bool):
             until = min(until, float(expiry))
         self._inactive.pop(digest, None)
-        self._active[digest] = _Active(claims, max(until, asked_at + LEAST_SECONDS))
+        self._active[digest] = _Active(claims, _Span(asked_at, max(until, asked_at + LEAST_SECONDS)))
 
     def verify(self, token: str, digest: bytes, issuer: Issuer, now: float) -> VerifiedClaims:
         """The claims of an opaque token, held against its issuer as those of a JWT are, and good while the answer is.
@@ -76,10 +88,11 @@ class IntrospectedTokens:
             raise Denied(
                 Reason.TOKEN_TOO_LARGE, f"got {len(token)} bytes, expected at most {issuer.max_token_bytes}"
             )
-        if now < self._inactive.get(digest, 0.0):
+        inactive = self._inactive.get(digest)
+        if inactive is not None and inactive.has(now):
             raise Denied(Reason.TOKEN_INACTIVE, f"issuer `{issuer.name}` says that the token is not active")
         answer = self._active.get(digest)
-        if answer is None or now >= answer.until:
+        if answer is None or not answer.good.has(now):
             raise Denied(
                 Reason.INTROSPECTION_UNAVAILABLE,
                 f"issuer `{issuer.name}` has not said what the token is",
@@ -87,7 +100,11 @@ class IntrospectedTokens:
             )
         _check_kind(answer.claims)
         verified = verify_claims(answer.claims, issuer, now)
-        return replace(verified, expires_at=min(verified.expires_at, answer.until))
+        return replace(
+            verified,
+            not_before=max(verified.not_before, answer.good.since),
+            expires_at=min(verified.expires_at, answer.good.until),
+        )
 
 
 def _check_kind(claims: Mapping[str, object]) -> None:

@@ -6,11 +6,26 @@ each new Authenticator: new keys and a new policy must not forget what was used 
 
 import hashlib
 import heapq
+from dataclasses import dataclass, field
 
 from authz.errors import Denied, Reason
 
 MAX_REMEMBERED = 100_000
 """Per issuer. Ten minutes of 166 tokens a second; about 20 MB."""
+
+
+@dataclass(slots=True)
+class _Used:
+    """`seen` of one issuer; when each of them ends, the next one first; the latest end of those that were forgotten."""
+
+    seen: set[bytes] = field(default_factory=set)
+    ends: list[tuple[float, bytes]] = field(default_factory=list)
+    forgotten: float = 0.0
+
+    def forget(self, now: float) -> None:
+        while self.ends and self.ends[0][0] <= now:
+            self.forgotten, key = heapq.heappop(self.ends)
+            self.seen.discard(key)
 
 
 class UsedTokens:
@@ -20,7 +35,7 @@ class UsedTokens:
 
     def __init__(self, capacity: int = MAX_REMEMBERED) -> None:
         self._capacity = capacity
-        self._by_issuer: dict[str, tuple[set[bytes], list[tuple[float, bytes]]]] = {}
+        self._by_issuer: dict[str, _Used] = {}
 
     def use(self, issuer: str, token_id: str, *, until: float, now: float) -> None:
         """Note that a token was used. `until` is when it ends, `now` the present, in seconds since the epoch.
@@ -28,17 +43,24 @@ class UsedTokens:
         Raises `Denied`: `token_replayed` for the second time; `replay_memory_full` if it could not be noted, because
         to forget another one instead would open that one again.
         """
-        seen, ends = self._by_issuer.setdefault(issuer, (set(), []))
-        while ends and ends[0][0] <= now:
-            seen.discard(heapq.heappop(ends)[1])
+        used = self._by_issuer.setdefault(issuer, _Used())
+        used.forget(now)
+        # A clock that was ahead for a while has had tokens forgotten that are good again now that it is set back.
+        if until <= used.forgotten:
+            raise Denied(
+                Reason.TOKEN_REPLAYED,
+                f"a token of issuer `{issuer}` ends before another that was forgotten: the clock was set back, and "
+                "whether it was used is not known",
+            )
         key = hashlib.sha256(token_id.encode("utf-8", "surrogatepass")).digest()
-        if key in seen:
+        if key in used.seen:
             raise Denied(
                 Reason.TOKEN_REPLAYED, f"a token of issuer `{issuer}` with this `jti` was used before"
             )
-        if len(seen) >= self._capacity:
+        if len(used.seen) >= self._capacity:
             raise Denied(
-                Reason.REPLAY_MEMORY_FULL, f"{len(seen)} used tokens of issuer `{issuer}` have not ended"
+                Reason.REPLAY_MEMORY_FULL,
+                f"{len(used.seen)} used tokens of issuer `{issuer}` have not ended",
             )
-        seen.add(key)
-        heapq.heappush(ends, (until, key))
+        used.seen.add(key)
+        heapq.heappush(used.ends, (until, key))

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
@@ -216,6 +217,27 @@ def test_a_seal_comes_by_count_and_by_time(tmp_path: Path) -> None:
     trail.close()
     assert kinds_of(path).count("seal:interval") >= 1
     assert kinds_of(path)[-1] == "seal:closed"
+
+
+def test_a_clock_that_is_set_back_holds_no_seal_back(tmp_path: Path) -> None:
+    """Or lines would be unsealed for as long as it had been ahead."""
+    now = [10_000.0]
+    path = tmp_path / "audit.jsonl"
+    trail = open_trail(path, seal_records=1_000, seal_seconds=60.0, clock=lambda: now[0])
+    trail.offer(noted(0))
+    _wait_for(lambda: kinds_of(path).count("decision") == 1)
+    now[0] = 2_000.0
+    trail.offer(noted(1))
+    _wait_for(lambda: "seal:interval" in kinds_of(path))
+    trail.close()
+
+
+def _wait_for(holds: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if holds():
+            return
+        Event().wait(0.02)
+    raise AssertionError("it did not come to hold")
 
 
 def test_no_audit_takes_everything_and_keeps_nothing() -> None:

@@ -164,3 +164,13 @@ def test_an_endpoint_without_proof_of_the_client_does_not_exist() -> None:
     for proofs in ({}, {"secret_file": "a", "key_file": "b"}):
         with pytest.raises(ValueError, match="needs a secret or a key"):
             Introspection(url="https://x.example", client_id="us", **proofs)
+
+
+def test_an_answer_does_not_last_longer_because_the_clock_is_set_back(tokens: IntrospectedTokens) -> None:
+    """It counts from when it was asked for: before that, it is asked for anew. So do the claims that rest on it."""
+    tokens.keep(DIGEST, answered(), NOW)
+    assert refusal(tokens, NOW - 1).reason is Reason.INTROSPECTION_UNAVAILABLE
+    assert tokens.verify(TOKEN, DIGEST, OKTA, NOW).not_before == NOW
+    tokens.keep(DIGEST, None, NOW)
+    assert refusal(tokens, NOW).reason is Reason.TOKEN_INACTIVE
+    assert refusal(tokens, NOW - 1).reason is Reason.INTROSPECTION_UNAVAILABLE

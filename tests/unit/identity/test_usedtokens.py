@@ -39,3 +39,14 @@ def test_a_full_memory_refuses_rather_than_forgets() -> None:
     assert refusal(used, "token-0", until=110.0, now=99.0) is Reason.TOKEN_REPLAYED
     used.use("portal", "token-3", until=110.0, now=100.0)
     assert refusal(used, "token-4", until=110.0, now=100.0) is Reason.REPLAY_MEMORY_FULL
+
+
+def test_a_clock_that_was_ahead_opens_no_token_again() -> None:
+    """What was forgotten meanwhile may be good again, so whatever ends no later is refused; later tokens are taken."""
+    used = UsedTokens()
+    used.use("portal", "a-token-id", until=100.0, now=0.0)
+    used.use("portal", "ahead", until=7_300.0, now=7_200.0)
+    assert refusal(used, "a-token-id", until=100.0, now=1.0) is Reason.TOKEN_REPLAYED
+    assert refusal(used, "other-id", until=99.0, now=1.0) is Reason.TOKEN_REPLAYED
+    used.use("portal", "other-id", until=100.1, now=1.0)
+    used.use("other", "other-id", until=99.0, now=1.0)
