@@ -6,7 +6,7 @@ The policy cannot import this (it knows no rendering), so the command that check
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
-from typing import Final
+from typing import Final, assert_never
 
 from authz.errors import Denied, Reason
 from authz.policy.policyset import Grant, HeaderForm, Restriction, Warehouse
@@ -19,8 +19,10 @@ from authz.rendering.headers import form_headers
 from authz.rendering.minting import check_fits
 from authz.rendering.owned import RESERVED_DIMENSIONS, dimension_header
 from authz.rendering.query import owned_parameters, scope_parameters
+from authz.rendering.targets import postgrest
 from authz.scopes.columns import ColumnMask
 from authz.scopes.constraints import Constraint, OneOf, implies
+from authz.scopes.datascope import DataScope
 from authz.scopes.rowfilter import RowFilter, everything, where
 from authz.scopes.union import union
 
@@ -34,7 +36,7 @@ MAX_PAIRS: Final = 50_000
 class Obstacle:
     """A form of a warehouse that will, or may, answer a request with a denial.
 
-    `form` is `values`, `json`, `sql`, `assertion`, `query` or `none`; `rules` are the ids that lead to it, none if the
+    `form` is `values`, `json`, `sql`, `assertion`, `query`, `none` or the kind of the warehouse; `rules` are the ids that lead to it, none if the
     warehouse itself does.
     """
 
@@ -78,6 +80,8 @@ def _warehouse_obstacles(warehouse: Warehouse) -> Iterator[Obstacle]:
                 yield _refused("values", f"dimension `{dimension}` has no header of its own: `{name}`")
     if len(owned_parameters(warehouse.query.values())) != len(warehouse.query) + 1:
         yield _refused("query", "two query parameters have the same name, or one has Scopegate's own")
+    if warehouse.kind is WarehouseKind.CLICKHOUSE:
+        yield _refused("none", "no scope can be put into requests of kind `clickhouse` yet")
     if warehouse.kind is WarehouseKind.HTTP and not warehouse.headers and not warehouse.query:
         yield _refused("none", "the warehouse takes no form of a row filter")
 
@@ -96,6 +100,12 @@ def _rule_obstacles(warehouse: Warehouse, rule: Rule) -> Iterator[Obstacle]:
                 tuple(form_headers(form, warehouse, scope))
         except Denied as denied:
             yield Obstacle(form=form.value, reason=denied.reason, message=denied.detail, rules=(rule.id,))
+    try:
+        _check_kind(warehouse, scope)
+    except Denied as denied:
+        yield Obstacle(
+            form=warehouse.kind.value, reason=denied.reason, message=denied.detail, rules=(rule.id,)
+        )
     if not warehouse.query:
         return
     for name, term in _terms(warehouse, rule).items():
@@ -106,6 +116,19 @@ def _rule_obstacles(warehouse: Warehouse, rule: Rule) -> Iterator[Obstacle]:
         scope_parameters(warehouse, rows)
     except Denied as denied:
         yield Obstacle(form="query", reason=denied.reason, message=denied.detail, rules=(rule.id,))
+
+
+def _check_kind(warehouse: Warehouse, scope: DataScope) -> None:
+    """What the kinds with a token of their own would be told. Raises `Denied`."""
+    match warehouse.kind:
+        case WarehouseKind.TRINO | WarehouseKind.CUBE:
+            check_fits(scope_claims(warehouse, scope))
+        case WarehouseKind.POSTGREST:
+            check_fits(postgrest.scope_claims(scope))
+        case WarehouseKind.HTTP | WarehouseKind.CLICKHOUSE:
+            pass
+        case kind:
+            assert_never(kind)
 
 
 def _pair_obstacles(warehouse: Warehouse, grants: Sequence[Grant]) -> Iterator[Obstacle]:

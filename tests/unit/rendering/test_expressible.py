@@ -6,6 +6,7 @@ import pytest
 
 from authz.errors import Reason
 from authz.policy.policyset import Grant, HeaderForm
+from authz.policy.tables import Table, WarehouseKind
 from authz.policy.terms import ALL_VALUES, Fixed, ScopeTerm
 from authz.rendering.expressible import Obstacle, expressible
 from authz.scopes.constraints import Between, one_of
@@ -131,3 +132,29 @@ def test_a_warehouse_that_cannot_be_told_anything_is_reported_once() -> None:
     assert [found.form for found in _found(*rules, columns={"id": "id"}, **VALUES)] == ["values"]
     assert [found.form for found in _found(*rules, headers=())] == ["none"]
     assert [found.form for found in _found(*rules, query={"region": "a", "product": "A"})] == ["query"]
+
+
+def test_a_kind_with_a_token_of_its_own_says_what_does_not_fit() -> None:
+    """Found before anybody asks; the neighbour fits."""
+    tables = {"orders": Table(name="orders", columns={"region": "region"}, labels={})}
+    for kind in (WarehouseKind.TRINO, WarehouseKind.CUBE, WarehouseKind.POSTGREST):
+        facts = {
+            "kind": kind,
+            "tables": tables,
+            "columns": {},
+            "labels": {},
+            "headers": (),
+            "dialect": "trino",
+        }
+        many = grant("many", region=some(*(f"region-{n:05d}" for n in range(2_000))))
+        (found,) = _found(many, **facts)
+        assert (found.form, found.reason, found.rules) == (kind.value, Reason.SCOPE_TOO_LARGE, ("many",))
+        assert _found(grant("few", region=some("EU")), **facts) == ()
+
+
+def test_a_kind_that_cannot_be_told_anything_says_so() -> None:
+    """Every request is denied."""
+    (found,) = _found(
+        grant("a", region=some("EU"), product=some("A")), kind=WarehouseKind.CLICKHOUSE, headers=()
+    )
+    assert "clickhouse" in found.message
