@@ -119,7 +119,7 @@ def _defined(with_: exp.With, seen_from: exp.Expr, dialect: GuardDialect) -> set
 def _is_own_step(table: exp.Table, cte: exp.Expr) -> bool:
     """Whether `table` stands in the recursive step of `cte`, where its name is the definition's own.
 
-    Anywhere else in it, Trino and DuckDB take the name for the real table.
+    Anywhere else in it DuckDB takes the name for the real table, and Trino refuses it.
     """
     with_ = cte.parent
     if (
