@@ -78,6 +78,8 @@ class IssuingServer:
         self.proofs: list[str] = []
         self.outage = False
         self.delay_seconds = 0.0
+        self.max_age = 600
+        """Seconds that its key set is fresh, as it says."""
         self._changing = threading.Condition()
         self._on_their_way = 0
         self._rotating = False
@@ -150,7 +152,7 @@ class IssuingServer:
         current = f'"{hash(body):x}"'
         if etag == current:
             return 304, b"", {"etag": current}
-        return 200, body, {"etag": current, "cache-control": "public, max-age=600"}
+        return 200, body, {"etag": current, "cache-control": f"public, max-age={self.max_age}"}
 
     def post(
         self, path: str, authorization: str, fields: Mapping[str, str]

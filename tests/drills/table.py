@@ -88,6 +88,19 @@ ROWS = {
         alerts=("ScopegateWorkerDown",),
         heals="As soon as there are some: files that could not be read are read every other second until they can",
     ),
+    "issuer-away": Row(
+        breaks="An issuer does not answer, for an hour",
+        clients=frozenset({200, 503}),
+        seen="nothing, where its keys are known; 503 `introspection_unavailable` for an opaque token when what is remembered "
+        "of it ends; 401 `token_key_unknown` for a key that it has taken into use meanwhile",
+        signs=(
+            'scopegate_key_source_failing{kind="issuer_keys"} = 1',
+            'scopegate_key_source_refreshes_total{kind="issuer_keys",outcome="failed"} grows',
+            'scopegate_introspections_total{outcome="failed"} grows',
+        ),
+        alerts=("ScopegateKeysStale",),
+        heals="With the next look, a minute later at most; at once where a token names a new key or is opaque",
+    ),
     "policy-half-written": Row(
         breaks="A policy is written in place, and half of it is there",
         clients=frozenset({200}),
