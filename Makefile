@@ -39,7 +39,7 @@ check: $(VENV)/dev.stamp ## format, lint, types, architecture, unit tests: under
 test: $(VENV)/dev.stamp ## everything, the real Envoy included: under five minutes
 	$(BIN)/pytest -n 2 --dist loadfile
 
-test-monitoring: $(VENV)/dev.stamp ## dashboards, alerts and logs on the real system; needs Debian's prometheus
+test-monitoring: $(VENV)/dev.stamp ## dashboards, alerts and drills on the real system; needs Debian's prometheus and faketime
 	$(BIN)/pytest -q tests/monitoring
 
 monitoring: $(VENV)/dev.stamp ## write the dashboards and alerts of deploy/monitoring anew

@@ -3,6 +3,7 @@
 The one thing of a request that is shown is the trace id of an exemplar: 32 hex digits or nothing (`traces`).
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final
@@ -113,6 +114,11 @@ class Metrics:
         self._ready = Gauge(
             "scopegate_ready", "1 when policy and all keys are loaded", registry=self.registry
         )
+        Gauge(
+            "scopegate_clock_timestamp_seconds",
+            "This process' clock: tokens, lists and grants begin and end by it",
+            registry=self.registry,
+        ).set_function(time.time)
         self._policy_info = Info("scopegate_policy", "The policy in force", registry=self.registry)
         self._policy_loaded_at = Gauge(
             "scopegate_policy_loaded_timestamp_seconds",

@@ -132,12 +132,24 @@ WORKERS: Final = (
         description="{{ $labels.instance }}: the event `defect` in the log has the place in the code.",
     ),
     Alert(
+        name="ScopegateClockWrong",
+        expr=("abs(scopegate_clock_timestamp_seconds - timestamp(scopegate_clock_timestamp_seconds)) > 30"),
+        severity=Severity.PAGE,
+        lasting="1m",
+        summary="the clock of a Scopegate worker is wrong, or Prometheus' is",
+        description="{{ $labels.instance }} differs by {{ $value | humanizeDuration }}: tokens begin and end at the wrong time.",
+    ),
+    Alert(
         name="ScopegateDescriptorsScarce",
-        expr='process_open_fds{job="scopegate"} > 0.7 * process_max_fds{job="scopegate"}',
+        # Without a descriptor left nobody can count them: then there is a scrape, and nothing about them in it.
+        expr=(
+            'process_open_fds{job="scopegate"} > 0.7 * process_max_fds{job="scopegate"}'
+            ' or up{job="scopegate"} == 1 unless on (job, instance) process_open_fds'
+        ),
         severity=Severity.TICKET,
         lasting="2m",
         summary="a Scopegate worker has used most of its file descriptors",
-        description="{{ $labels.instance }}: {{ $value | humanize }} are open; somebody opens connections, or the limit is too low.",
+        description="{{ $labels.instance }}: somebody opens connections, or the limit is too low.",
     ),
 )
 

@@ -64,7 +64,7 @@ def worker_flooded(drill: Drill) -> Iterator[list[socket.socket]]:
         made.connect(path)
         return made
 
-    with _many(connect) as made:
+    with many(connect) as made:
         yield made
 
 
@@ -78,12 +78,13 @@ def edge_flooded(drill: Drill, count: int = CONNECTIONS) -> Iterator[list[socket
             ("127.0.0.1", drill.whole.envoy.port), timeout=10, source_address=(source, 0)
         )
 
-    with _many(connect, count) as made:
+    with many(connect, count) as made:
         yield made
 
 
 @contextlib.contextmanager
-def _many(connect: Callable[[int], socket.socket], count: int = CONNECTIONS) -> Iterator[list[socket.socket]]:
+def many(connect: Callable[[int], socket.socket], count: int = CONNECTIONS) -> Iterator[list[socket.socket]]:
+    """So many connections, or as many as this process can have."""
     made: list[socket.socket] = []
     try:
         made.extend(connect(number) for number in range(min(count, possible_connections())))
@@ -128,8 +129,8 @@ def without_descriptors(drill: Drill) -> Iterator[None]:
 
 @contextlib.contextmanager
 def small_disk(place: Path) -> Iterator[bool]:
-    """A disk of 16 MiB at `place`, where this process may mount one; whether it may."""
-    mounted = os.geteuid() == 0 and _succeeds("mount", "-t", "tmpfs", "-o", "size=16m", "drill", str(place))
+    """A disk of 256 MiB at `place`, where this process may mount one; whether it may."""
+    mounted = os.geteuid() == 0 and _succeeds("mount", "-t", "tmpfs", "-o", "size=256m", "drill", str(place))
     try:
         yield mounted
     finally:
@@ -155,9 +156,11 @@ def disk_full(drill: Drill, *, mounted: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def _filled(disk: Path) -> Iterator[None]:
     filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4_096))
+    with filler.open("wb", buffering=0) as file:
+        for step in (1 << 20, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(step))
     try:
         yield
     finally:

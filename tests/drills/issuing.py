@@ -34,14 +34,15 @@ class IssuingDrill:
     drill: Drill
     issuer: IssuingServer
 
-    def people(self) -> list[Person]:
-        """With a new token for each request, so that each is verified; and one with an opaque token."""
+    def people(self, **changes: Any) -> list[Person]:
+        """With a new token for each request, so that each is verified, and one with an opaque token; with other claims."""
         numbers = itertools.count()
 
-        def fresh(subject: str, *groups: str, **changes: Any) -> str:
-            return self.issuer.token(sub=subject, groups=list(groups), jti=f"{next(numbers)}", **changes)
+        def fresh(subject: str, *groups: str, **its: Any) -> str:
+            made = {"sub": subject, "groups": list(groups), "jti": f"{next(numbers)}", **changes, **its}
+            return self.issuer.token(**made)
 
-        opaque = self.issuer.opaque_token(sub="opal", groups=["analysts-us"])
+        opaque = self.issuer.opaque_token(sub="opal", groups=["analysts-us"], **changes)
         return [
             Person(name="ann", bearer=lambda: fresh("ann", "analysts-emea"), regions=EMEA),
             Person(name="sid", bearer=lambda: fresh("sid", "marketing")),

@@ -51,7 +51,9 @@ class Got:
 def tell_scope(seen: Seen) -> Answer:
     """What the drills' warehouse answers: the scope that it was told, which is all that there is to see in it."""
     scope = json.loads(seen.values("x-scope-json")[0])
-    regions = sorted({region for row in scope["rows"] for region in row["region"]["in"]})
+    rows = scope["rows"]
+    # Whoever may see everything is told so in a word, and is none of the people.
+    regions = [rows] if isinstance(rows, str) else sorted({it for row in rows for it in row["region"]["in"]})
     return Answer(body=json.dumps({"regions": regions}).encode())
 
 
@@ -136,7 +138,11 @@ class Load:
             return len(last) == answers and all(got.status == _expected(got.person) for got in last)
 
         self.go_on(answers)
-        wait_until(well, "everybody gets what they should again", seconds)
+        try:
+            wait_until(well, "everybody gets what they should again", seconds)
+        except AssertionError as error:
+            last = Counter((got.person.name, got.status, got.reason) for got in self.got[-answers:])
+            raise AssertionError(f"{error}: {last}") from None
 
     def until(self, mark: int, status: int, reason: str | None = None) -> None:
         """Wait until somebody has got this since `mark`."""

@@ -2,7 +2,7 @@
 
 import http.client
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Self
@@ -47,34 +47,48 @@ class Series:
         return sum(self.values(text))
 
 
-def scrape(jobs: Mapping[str, Sequence[str]]) -> Series:
-    """Ask each target (`host:port`) of each job for its metrics, as Prometheus does."""
-    samples: list[tuple[str, Mapping[str, str], float]] = []
-    for job, targets in jobs.items():
-        for target in targets:
-            labels = {"job": job, "instance": target}
+class Scraper:
+    """Asks targets (`host:port`) for their metrics, on connections that it keeps, as Prometheus does."""
+
+    def __init__(self) -> None:
+        self._connections: dict[str, http.client.HTTPConnection] = {}
+
+    def scrape(self, jobs: Mapping[str, Sequence[str]]) -> Series:
+        """Everything that each target of each job tells now."""
+        samples: list[tuple[str, Mapping[str, str], float]] = []
+        for job, targets in jobs.items():
+            for target in targets:
+                labels = {"job": job, "instance": target}
+                text = self._text(target)
+                samples.append(("up", labels, 0.0 if text is None else 1.0))
+                samples += [(name, {**its, **labels}, value) for name, its, value in _samples(text or "")]
+        return Series(tuple(samples))
+
+    def close(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+
+    def _text(self, target: str) -> str | None:
+        # Once more, because a connection that was kept may have ended meanwhile.
+        for _ in range(2):
+            kept = self._connections.pop(target, None)
+            connection = kept or http.client.HTTPConnection(target, timeout=2)
             try:
-                text = _get(target)
+                connection.request("GET", "/metrics")
+                with closing(connection.getresponse()) as answer:
+                    text, status = answer.read().decode(), answer.status
             except (OSError, http.client.HTTPException):
-                samples.append(("up", labels, 0.0))
+                connection.close()
                 continue
-            samples.append(("up", labels, 1.0))
-            for family in text_string_to_metric_families(text):
-                # The parser gives counters of any name the ending of OpenMetrics; Envoy's have none.
-                foreign = family.type == "counter" and f"# TYPE {family.name}_total " not in text
-                ending = "_total" if foreign else ""
-                samples += [
-                    (each.name.removesuffix(ending), {**each.labels, **labels}, each.value)
-                    for each in family.samples
-                ]
-    return Series(tuple(samples))
+            self._connections[target] = connection
+            return text if status == 200 else None
+        return None
 
 
-def _get(target: str) -> str:
-    host, _, port = target.rpartition(":")
-    with closing(http.client.HTTPConnection(host, int(port), timeout=2)) as connection:
-        connection.request("GET", "/metrics")
-        answer = connection.getresponse()
-        if answer.status != 200:
-            raise OSError(f"got {answer.status}")
-        return answer.read().decode()
+def _samples(text: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
+    for family in text_string_to_metric_families(text):
+        # The parser gives counters of any name the ending of OpenMetrics; Envoy's have none.
+        foreign = family.type == "counter" and f"# TYPE {family.name}_total " not in text
+        ending = "_total" if foreign else ""
+        for each in family.samples:
+            yield each.name.removesuffix(ending), each.labels, each.value

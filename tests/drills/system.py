@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from authz.audit.reading import find_files
 from authz.audit.verify import verify
 from tests.audit_trails import lines_of
 from tests.drills.load import Load, Person, tell_scope
-from tests.drills.series import Series, scrape
+from tests.drills.series import Scraper, Series
 from tests.envoy_process import end_process, free_port
 from tests.integration.whole_system import POLICY as WHOLE_POLICY
 from tests.integration.whole_system import WholeSystem, whole_system
@@ -22,6 +23,16 @@ from tests.pki import Authority
 
 # On a machine that is busy with other tests, half a second would be no sign of anything.
 POLICY = WHOLE_POLICY.replace("  per_address:", "  check_timeout: 2s\n  per_address:")
+DESCRIPTORS = 1_024
+"""What a shell and systemd give a process unless told otherwise."""
+_LIMITED = f"""\
+import os, resource, sys
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, hard))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+LIMITED = (sys.executable, "-c", _LIMITED, str(Path(sys.executable).with_name("scopegate")))
+"""A `program` that may have so many, and not more."""
 EMEA, US = frozenset({"EU", "UK"}), frozenset({"US"})
 STRICT = (
     "--audit={trails}/trail-{{number}}/audit.jsonl",
@@ -40,6 +51,7 @@ class Drill:
     """`host:port` of Envoy's metrics."""
     disk: Path
     """Where the trails are."""
+    scraper: Scraper
 
     def people(self) -> list[Person]:
         """Two who may see something else each, and a neighbour of theirs for each way of being denied."""
@@ -62,7 +74,7 @@ class Drill:
 
     def scrape(self) -> Series:
         """What every worker and Envoy tell now."""
-        return scrape({"scopegate": self.whole.operators_ports(), "envoy": [self.edge_port]})
+        return self.scraper.scrape({"scopegate": self.whole.operators_ports(), "envoy": [self.edge_port]})
 
     def asked(self, number: int) -> int:
         """How many checks Envoy has sent to that worker since it started."""
@@ -120,9 +132,12 @@ def drill_system(*, disk: Path | None = None, **changes: Any) -> Iterator[Drill]
     options = [*strict, *changes.pop("options", ())]
     # A port of its own, so that clients find Envoy where it was.
     listen = f"127.0.0.1:{free_port()}"
-    with whole_system(http=edge, listen=listen, options=options, prepare=prepare_all, **changes) as whole:
+    with (
+        contextlib.closing(Scraper()) as scraper,
+        whole_system(http=edge, listen=listen, options=options, prepare=prepare_all, **changes) as whole,
+    ):
         whole.warehouse.answer = tell_scope
-        drill = Drill(whole, edge, disk or whole.directory)
+        drill = Drill(whole, edge, disk or whole.directory, scraper)
         yield drill
         for worker in whole.workers:
             end_process(worker.process)

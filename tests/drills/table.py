@@ -1,10 +1,16 @@
-"""What each drill finds, as values: the tests hold them against the real system."""
+"""What each drill finds, as values: the tests hold them against the real system, and docs/drills.md shows them.
+
+python -m tests.drills.table    # writes docs/drills.md anew
+"""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.drills.series import Series
 
+PAGE = Path(__file__).parents[2] / "docs" / "drills.md"
 NO_ANSWER = 0
 """In place of a status: the connection was refused or ended."""
 
@@ -14,8 +20,8 @@ class Row:
     """One thing that breaks.
 
     `clients` are the statuses that people get meanwhile who may see something (others get their denial, or one of
-    these that is no 200). `signs` are series and what becomes of them: `SELECTOR grows`, `SELECTOR = VALUE` or
-    `SELECTOR > FACTOR * SELECTOR`.
+    these that is no 200). `signs` are series and what becomes of them: `SELECTOR grows`, `SELECTOR = VALUE`,
+    `SELECTOR > FACTOR * SELECTOR`, or `SELECTOR is missing` (at one that has it otherwise).
     """
 
     breaks: str
@@ -39,6 +45,9 @@ def _is_there(sign: str, before: Series, after: Series) -> bool:
     if sign.endswith(" grows"):
         selector = sign.removesuffix(" grows")
         return after.total(selector) > before.total(selector)
+    if sign.endswith(" is missing"):
+        selector = sign.removesuffix(" is missing")
+        return len(after.values(selector)) < len(before.values(selector))
     if " > " in sign:
         selector, _, bound = sign.partition(" > ")
         factor, _, other = bound.partition(" * ")
@@ -84,8 +93,8 @@ ROWS = {
         breaks="A worker has no file descriptor left",
         clients=frozenset({200}),
         seen="nothing: Envoy's connections are there already. A changed policy, key or revocation cannot be read by it",
-        signs=('up{job="scopegate"} = 0', 'up{job="scopegate"} = 1'),
-        alerts=("ScopegateWorkerDown",),
+        signs=('process_open_fds{job="scopegate"} is missing', 'up{job="scopegate"} = 1'),
+        alerts=("ScopegateDescriptorsScarce",),
         heals="As soon as there are some: files that could not be read are read every other second until they can",
     ),
     "issuer-away": Row(
@@ -100,6 +109,23 @@ ROWS = {
         ),
         alerts=("ScopegateKeysStale",),
         heals="With the next look, a minute later at most; at once where a token names a new key or is opaque",
+    ),
+    "clock-ahead": Row(
+        breaks="The workers' clock jumps two hours ahead",
+        clients=frozenset({200, 401, 503}),
+        seen="401 `token_expired` for tokens that have not ended; 503 `certificate_revocation_unknown` where a list seems stale",
+        signs=('scopegate_decisions_total{reason="token_expired"} grows',),
+        alerts=("ScopegateClockWrong",),
+        heals="When it is right: what was remembered meanwhile does not count, used tokens that were forgotten are refused",
+    ),
+    "clock-behind": Row(
+        breaks="The workers' clock jumps two hours back",
+        clients=frozenset({200, 401}),
+        seen="401 `token_not_yet_valid` for tokens of the last two hours. A token that ended meanwhile is good again: nothing in "
+        "it tells",
+        signs=('scopegate_decisions_total{reason="token_not_yet_valid"} grows',),
+        alerts=("ScopegateClockWrong",),
+        heals="When it is right. The trail's order is that of its lines, whatever times stand in them",
     ),
     "policy-half-written": Row(
         breaks="A policy is written in place, and half of it is there",
@@ -141,3 +167,50 @@ ROWS = {
         heals="Started again, it goes on with an empty cache and fresh limits; the workers notice nothing",
     ),
 }
+
+_BEGINNING = """\
+# What breaks, and what happens then
+
+Each row was done to the real thing (Envoy, two workers, a strict and signed audit trail) while people asked who may see
+different rows, and others who may see none. In every one of them, and this is what the tests are for: nobody got a row
+that is not theirs, nobody who is to be denied was let in (but by a clock that is behind, see there), every allow that a
+client saw stands in the audit trail, and `scopegate audit verify` finds nothing. Clients get 503 while nobody can
+decide, and never 200 for it.
+
+*Meanwhile* are the statuses of people who may see something; `-` is a connection that was closed or refused. The tests
+are `tests/drills`, which `make test` runs; `make test-monitoring` does each once more and asks a real Prometheus for the
+alerts.
+
+| what breaks | what clients see | meanwhile | series | alert | how it heals |
+|---|---|---|---|---|---|
+"""
+_END = """
+What none of it needs is a restart of Scopegate, or somebody who remembers to do something behind it.
+"""
+
+
+def page() -> str:
+    """docs/drills.md."""
+    return _BEGINNING + "".join(f"| {' | '.join(_cells(row))} |\n" for row in ROWS.values()) + _END
+
+
+def _cells(row: Row) -> Iterator[str]:
+    yield row.breaks
+    yield row.seen
+    yield ", ".join(
+        "-" if status == NO_ANSWER else str(status) for status in sorted(row.clients, reverse=True)
+    )
+    yield "<br>".join(_shown(sign) for sign in row.signs)
+    yield "<br>".join(f"[{alert}](runbooks/{alert}.md)" for alert in row.alerts)
+    yield row.heals
+
+
+def _shown(sign: str) -> str:
+    for ending in (" grows", " is missing"):
+        if sign.endswith(ending):
+            return f"`{sign.removesuffix(ending)}`{ending}"
+    return f"`{sign}`"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

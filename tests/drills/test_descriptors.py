@@ -1,33 +1,23 @@
 """Too many connections at a worker, and no descriptor left in it, under load."""
 
 import re
-import sys
+import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.drills.breakages import still_open, without_descriptors, worker_flooded
-from tests.drills.system import POLICY, Drill, drill_system
+from authz.transport.descriptors import MOST_OPERATORS
+from tests.drills.breakages import many, still_open, without_descriptors, worker_flooded
+from tests.drills.system import DESCRIPTORS, LIMITED, POLICY, Drill, drill_system
 from tests.drills.table import ROWS
 from tests.envoy_process import ScopegateProcess, wait_until
 from tests.integration.scopegate_server import replace
-
-DESCRIPTORS = 1_024
-"""What a shell and systemd give a process unless told otherwise."""
-_LIMITED = f"""\
-import os, resource, sys
-_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, hard))
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-_SCOPEGATE = str(Path(sys.executable).with_name("scopegate"))
 
 
 @pytest.fixture(scope="module")
 def drill() -> Iterator[Drill]:
     with drill_system(
-        program=[sys.executable, "-c", _LIMITED, _SCOPEGATE],
+        program=LIMITED,
         policy_text=POLICY + 'revocations: {{file: "{directory}/revocations.yaml"}}\n',
         prepare=lambda directory, _: (directory / "revocations.yaml").write_text("version: 1\n"),
     ) as running:
@@ -65,6 +55,21 @@ def test_connections_at_a_worker_leave_room_for_everything_else(
             load.go_on(300)
         load.until_well()
         row.assert_seen(load.statuses(mark))
+    drill.assert_kept(load)
+
+
+def test_connections_at_the_operators_port_are_few(drill: Drill) -> None:
+    """Beyond a hundred they are closed at once; who is connected goes on being told, and checks go on."""
+    host, _, port = drill.whole.operators_ports()[0].rpartition(":")
+    with drill.load() as load:
+        load.until_well()
+        drill.scrape()  # connected from now on
+        with many(lambda _: socket.create_connection((host, int(port)), timeout=10), 1_000) as connections:
+            wait_until(lambda: still_open(connections) <= MOST_OPERATORS, "what is too much is closed")
+            told = drill.scrape()
+            assert told.values('up{job="scopegate"}') == [1, 1]
+            assert max(told.values('process_open_fds{job="scopegate"}')) < DESCRIPTORS // 4
+        load.until_well()
     drill.assert_kept(load)
 
 
