@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web
 
@@ -97,11 +97,25 @@ class _BoundedSite(web.BaseSite):
     def _protocol(self) -> asyncio.Protocol:
         server = self._runner.server
         assert server is not None  # noqa: S101 - `BaseSite` sees to it
-        return server() if len(server.connections) < self._most else _Refusal()
+        return _Gate(server, self._most)
 
 
-class _Refusal(asyncio.Protocol):
+class _Gate(asyncio.Protocol):
+    """Lets a connection through to the server, unless that has as many as it takes.
+
+    Decided when it is there, and not when it is accepted: of a burst all are accepted before the first of them is there.
+    """
+
+    def __init__(self, server: web.Server, most: int) -> None:
+        self._server = server
+        self._most = most
+
     # Python 3.11 has no typing.override, hence the remark.
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # type: ignore[explicit-override]
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()
+        if len(self._server.connections) >= self._most:
+            # uvloop's transport can be aborted, and is no `asyncio.Transport`.
+            cast("asyncio.Transport", transport).abort()
+            return
+        handler = self._server()
+        transport.set_protocol(handler)
+        handler.connection_made(transport)
