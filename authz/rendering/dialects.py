@@ -34,7 +34,8 @@ TARGETS: Final[Mapping[str, Dialect]] = {
     "ansi": Dialect(sqlglot="", text_order=None, refused_text="\\"),
     "duckdb": Dialect(sqlglot="duckdb"),
     "postgres": Dialect(sqlglot="postgres", text_order="C"),
-    "trino": Dialect(sqlglot="trino"),
+    # Without a precision it is milliseconds: a bound would be rounded, and could let rows in.
+    "trino": Dialect(sqlglot="trino", timestamp_type="TIMESTAMP(6) WITH TIME ZONE"),
     # DATE begins in 1970 and DateTime has whole seconds: the wide types hold what we say.
     "clickhouse": Dialect(
         sqlglot="clickhouse",

@@ -98,7 +98,7 @@ def build_tables(context: Context, path: Path, part: WarehousePart) -> dict[str,
         place = (*path, "tables", name)
         if not pattern.match(name):
             context.report.add("value", place, f"got `{name}`, expected {expected}", key=True)
-        _check_columns(context, place, table)
+        _check_columns(context, place, table, WarehouseKind(part.kind))
         _check_complete(context, place, table, dimensions)
         tables[name] = Table(
             name=name,
@@ -114,7 +114,7 @@ def _dimensions(part: WarehousePart) -> dict[str, str]:
     return {dimension: name for name, table in reversed(part.tables.items()) for dimension in table.columns}
 
 
-def _check_columns(context: Context, path: Path, table: TablePart) -> None:
+def _check_columns(context: Context, path: Path, table: TablePart, kind: WarehouseKind) -> None:
     known = context.names.dimensions
     for dimension in table.columns:
         if dimension not in known:
@@ -133,6 +133,15 @@ def _check_columns(context: Context, path: Path, table: TablePart) -> None:
                 "value",
                 column_path,
                 "a column name has 1 to 128 characters, none of them a control character",
+            )
+        elif kind is WarehouseKind.TRINO and column != column.lower():
+            # Trino folds these, too: a label on `Email` would never meet a column, and `email` would be shown.
+            context.report.add(
+                "value",
+                column_path,
+                f"got `{column}`, expected the name in lower case",
+                f"Trino knows it as `{column.lower()}`",
+                key=column_path[-2] == "labels",
             )
 
 

@@ -92,6 +92,14 @@ def test_a_table_that_forgets_a_dimension_does_not_load() -> None:
         policy(LAKE.replace(", unfiltered: [product]", ""))
 
 
+@pytest.mark.parametrize(("old", "new"), [("email: pii", "Email: pii"), ("region: area", "region: Area")])
+def test_columns_in_trino_are_written_as_trino_knows_them(old: str, new: str) -> None:
+    """A label on `Email` would meet no column, and `email` would be shown; other kinds keep what is written."""
+    with pytest.raises(PolicyError, match="in lower case"):
+        policy(LAKE.replace(old, new))
+    policy(LAKE.replace(old, new).replace("    kind: trino\n", ""))
+
+
 def test_a_grant_names_the_dimensions_of_every_table() -> None:
     """Also those that only one of them has."""
     with pytest.raises(PolicyError, match="`product` is missing"):

@@ -99,7 +99,7 @@ def test_everything_and_nothing_need_no_booleans(dialect: str) -> None:
         ("clickhouse", Between(low=date(2025, 10, 19)), "\"c\" >= CAST('2025-10-19' AS Date32)"),
         ("clickhouse", Between(high=AT, high_open=True), "\"c\" < CAST('2025-10-19 08:00:00.000000' AS DateTime64(6, 'UTC'))"),
         ("mysql", Between(low=AT, low_open=True), "`c` > CAST('2025-10-19 08:00:00.000000' AS DATETIME(6))"),
-        ("trino", Between(low=AT), "\"c\" >= CAST('2025-10-19 08:00:00.000000+00:00' AS TIMESTAMP WITH TIME ZONE)"),
+        ("trino", Between(low=AT), "\"c\" >= CAST('2025-10-19 08:00:00.000000+00:00' AS TIMESTAMP(6) WITH TIME ZONE)"),
         ("tsql", Between(low=AT), "[c] >= CAST('2025-10-19 08:00:00.000000+00:00' AS DATETIMEOFFSET)"),
         ("bigquery", Between(low=AT), "`c` >= CAST('2025-10-19 08:00:00.000000+00:00' AS TIMESTAMP)"),
         ("snowflake", Between(low=AT), "\"c\" >= CAST('2025-10-19 08:00:00.000000+00:00' AS TIMESTAMPTZ)"),
