@@ -8,6 +8,7 @@ remembered inside the snapshot, so a new policy or key set starts with an empty 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from authz.errors import Denied, Reason
 from authz.guarding import Statement, examine_request, refuse_hidden_columns
@@ -25,6 +26,9 @@ from authz.rendering.render import render, render_request
 from authz.rendering.rewrites import Rewrites
 from authz.request import AccessRequest
 from authz.signing.keys import SigningKeys
+
+Vouched = tuple[str, object]
+"""The name of a warehouse, and somebody whom it has let in itself."""
 
 
 class Phase(StrEnum):
@@ -70,6 +74,20 @@ class Snapshot:
     """None while none is configured, or none has been read: then who needs something signed is denied."""
     remembered: Memory[tuple[Principal, str], Remembered] = field(default_factory=_memory)
     examiner: Examiner = field(default_factory=Examiner)
+    vouched: Memory[Vouched, Principal] = field(default_factory=lambda: Memory(DEFAULT_REMEMBERED))
+
+
+class Asked(Protocol):
+    """What was asked, in the words that may be recorded: no literal is in any of them."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def tables(self) -> tuple[str, ...]: ...
+
+    @property
+    def fingerprint(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,7 +106,7 @@ class Outcome:
     request_rewrites: Rewrites | None
     policy_version: str
     remembered: bool = False
-    statement: Statement | None = None
+    statement: Asked | None = None
     """What was asked in SQL, where that was examined."""
 
 

@@ -96,7 +96,7 @@ class Actor(BaseModel):
     issuer: str
     """The configured name of the issuer, or of the certificates' trust where there was no token."""
     subject: str
-    methods: list[Literal["token", "certificate"]]
+    methods: list[Literal["token", "certificate", "warehouse"]]
     groups: list[str]
     claims: dict[str, Any]
     """In the shape that the token has; null is a null in the token."""
@@ -115,7 +115,7 @@ class AskedStatement(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     kind: str
-    """`select`, `show` and so on."""
+    """`select`, `show` and so on; of what Trino's OPA plugin asked, its operation: `SelectFromColumns`."""
     tables: list[str]
     """Whole names, those of a metadata catalog included."""
     fingerprint: Hex32
@@ -136,7 +136,7 @@ class Asked(BaseModel):
     request_id: str | None
     trace_id: Hex32 | None
     statement: AskedStatement | None = None
-    """Where the warehouse has guardrails, and a statement was asked that could be examined."""
+    """Where the warehouse has guardrails, and a statement was asked that could be examined; or what OPA was asked."""
 
 
 class DecisionLine(_Line):

@@ -15,8 +15,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final, NamedTuple
 
 from authz.audit.facts import NOTHING_READ, PolicyReads
-from authz.check import Outcome
-from authz.guarding import Statement
+from authz.check import Asked, Outcome
 from authz.identity.principal import Principal
 from authz.policy.decision import Allow, Decision
 from authz.policy.policyset import Warehouse
@@ -50,7 +49,7 @@ class Noted(NamedTuple):
     source_address: str
     request_id: str
     traceparent: tuple[str, ...]
-    statement: Statement | None
+    statement: Asked | None
 
 
 class Recorder:
@@ -179,7 +178,7 @@ def _actor(principal: Principal, reads: PolicyReads) -> str:
     return _members({"actor": actor})
 
 
-def _statement(statement: Statement | None) -> str:
+def _statement(statement: Asked | None) -> str:
     """What may be recorded of a statement: no literal is in any of it."""
     if statement is None:
         return "null"

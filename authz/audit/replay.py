@@ -194,7 +194,7 @@ def principal_of(actor: Actor) -> Principal:
 
 
 def _not_accepted(warehouse: Warehouse, principal: Principal) -> Reason | None:
-    if Method.TOKEN in principal.methods and principal.issuer not in warehouse.accepts.issuers:
+    if principal.is_of_issuer and principal.issuer not in warehouse.accepts.issuers:
         return Reason.TOKEN_ISSUER_NOT_ACCEPTED
     certificate = principal.certificate
     if certificate is not None and certificate.trust not in warehouse.accepts.trusts:

@@ -18,6 +18,8 @@ class Method(StrEnum):
 
     TOKEN = "token"
     CERTIFICATE = "certificate"
+    WAREHOUSE = "warehouse"
+    """It proved it to the warehouse, which has told us: of its claims and its request nothing is known here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +62,13 @@ class Principal:
     """When the first of the credentials ends, or what is known of its revocation; in seconds since the epoch."""
 
     @property
+    def is_of_issuer(self) -> bool:
+        """Whether issuer, subject and groups are those of an issuer of tokens, and not of a certificate."""
+        return Method.TOKEN in self.methods or Method.WAREHOUSE in self.methods
+
+    @property
     def key(self) -> str:
         """A stable pseudonym for rate limits, logs and metadata: 32 hex digits of issuer and subject."""
-        kind = "token" if Method.TOKEN in self.methods else "certificate"
+        kind = "token" if self.is_of_issuer else "certificate"
         text = f"{kind}\0{self.issuer}\0{self.subject}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

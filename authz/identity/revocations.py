@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from authz.errors import Denied, Reason
-from authz.identity.principal import Method, Principal
+from authz.identity.principal import Principal
 
 Named = tuple[str, str]
 """The configured name of an issuer or a trust, and what it calls a thing of its own."""
@@ -60,7 +60,7 @@ class Revocations:
 
     def check(self, principal: Principal, now: float) -> None:
         """Raise `Denied(revoked)` if the principal, or any of its credentials, is blocked at `now`."""
-        if Method.TOKEN in principal.methods:
+        if principal.is_of_issuer:
             self._check_token(principal, now)
         certificate = principal.certificate
         if certificate is not None:

@@ -101,11 +101,20 @@ class PostgrestPart(Part):
     """The role that the views belong to: row-level security holds for it."""
 
 
+class OpaPart(Part):
+    """Answers for Trino's OPA plugin, about people who reach Trino by other ways than Envoy."""
+
+    issuer: Text
+    """The issuer whose subjects and groups Trino's users and groups are."""
+
+
 class TrinoPart(Part):
     """The Trino behind."""
 
     proxy: Text = "scopegate-proxy"
     """The user as whom Scopegate's own token logs in: it may ask in people's names, and has no rights of its own."""
+    opa: Maybe[OpaPart] = None
+    """Trino's OPA plugin is answered at `scopegate serve --opa`; it is not, if left out."""
 
 
 class WarehousePart(Part):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from authz.errors import Denied, Reason
-from authz.identity.principal import Principal
+from authz.identity.principal import Method, Principal
 from authz.policy.decision import Allow, Decision, Deny
 from authz.policy.examine import Finding, examine_deny, examine_grant, examine_restriction
 from authz.policy.facts import Facts
@@ -48,6 +48,7 @@ class _RuleDenial(Denied):
 
 def _decide(policy: PolicySet, warehouse: Warehouse, facts: Facts, seen: list[AnyFinding]) -> Allow:
     """The straight line. `seen` collects the findings: they bound how long any answer holds, a denial, too."""
+    _refuse_groupless(policy, facts)
     denies = [examine_deny(rule, facts) for rule in policy.index.denies_for(facts.principal, warehouse.name)]
     seen += denies
     _refuse_denied(denies)
@@ -71,6 +72,20 @@ def _decide(policy: PolicySet, warehouse: Warehouse, facts: Facts, seen: list[An
         valid_until=_until(facts, seen),
         per_request=_per_request(seen),
     )
+
+
+def _refuse_groupless(policy: PolicySet, facts: Facts) -> None:
+    """A warehouse that knows nobody's groups (none is set up to tell it) would get around every rule about them."""
+    principal = facts.principal
+    if (
+        Method.WAREHOUSE in principal.methods
+        and not principal.groups
+        and policy.index.is_narrowed_by_group(facts.warehouse)
+    ):
+        raise _RuleDenial(
+            Reason.CLAIM_MISSING,
+            "the warehouse knows no group of this user, and rules about groups narrow what may be seen there",
+        )
 
 
 def _refuse_denied(denies: Sequence[Finding[DenyRule]]) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from authz.errors import Denied
-from authz.policy.facts import Facts
+from authz.errors import Denied, Reason
+from authz.identity.principal import Method
+from authz.policy.facts import TOLD_BY_WAREHOUSES, Facts
 from authz.policy.policyset import DenyRule, Grant, PolicySet, Restriction, Warehouse
 from authz.policy.resolve import Share, granted, left_by
 from authz.policy.selection import Miss, rule_miss
@@ -67,6 +68,7 @@ def _settle(rule: RuleT, facts: Facts, share: Callable[[], Share] | None, until:
     """Condition and share of a rule that is for the principal."""
     per_request = rule.when is not None and rule.when.reads_request
     try:
+        _refuse_untold(rule, facts)
         if rule.when is not None and not rule.when.test(facts):
             return Finding(rule=rule, miss=Miss.CONDITION, valid_until=until, per_request=per_request)
         gives = None if share is None else share()
@@ -75,3 +77,15 @@ def _settle(rule: RuleT, facts: Facts, share: Callable[[], Share] | None, until:
     if gives is not None:
         until = min(until, gives.valid_until)
     return Finding(rule=rule, share=gives, valid_until=until, per_request=per_request)
+
+
+def _refuse_untold(rule: Grant | Restriction | DenyRule, facts: Facts) -> None:
+    """Whether a claim is missing or only not told makes all the difference to `!has(…)`: raise `Denied`."""
+    if rule.when is None or Method.WAREHOUSE not in facts.principal.methods:
+        return
+    untold = sorted({*rule.when.reads} - TOLD_BY_WAREHOUSES)
+    if untold:
+        raise Denied(
+            Reason.CONDITION_FAILED,
+            f"its condition reads `{untold[0]}`, of which a warehouse that asks for itself says nothing",
+        )

@@ -53,4 +53,8 @@ CLAIMS = "principal.claims"
 TOKEN_FACTS = frozenset(
     {"principal.subject", "principal.issuer", "principal.groups", CLAIMS, "principal.methods"}
 )
+TOLD_BY_WAREHOUSES = frozenset(
+    {"principal.subject", "principal.issuer", "principal.groups", "request.time", "warehouse.name"}
+)
+"""What is known of somebody whom a warehouse has let in itself."""
 CERTIFICATE_FACTS = frozenset({"principal.spiffe_id", "principal.certificate_name"})

@@ -108,12 +108,17 @@ class _Shelf(Generic[RuleT]):
 class RuleIndex:
     """The rules of a policy by warehouse and by whom they are for, built once for each policy."""
 
-    __slots__ = ("_denies", "_grants", "_restrictions")
+    __slots__ = ("_denies", "_grants", "_narrowed_by_group", "_restrictions")
 
     def __init__(
         self, grants: Iterable[Grant], restrictions: Iterable[Restriction], denies: Iterable[DenyRule]
     ) -> None:
         """Raises `ValueError` for a restriction or deny rule without a warehouse: it would silently be lost."""
+        restrictions, denies = tuple(restrictions), tuple(denies)
+        narrowing: tuple[Restriction | DenyRule, ...] = (*restrictions, *denies)
+        self._narrowed_by_group = frozenset(
+            name for rule in narrowing if _reads_groups(rule) for name in rule.on
+        )
         self._grants: Mapping[str, _Shelf[Grant]] = _shelves(grants, _Shelf[Grant], needs_warehouse=False)
         self._restrictions: Mapping[str, _Shelf[Restriction]] = _shelves(restrictions, _Shelf[Restriction])
         self._denies: Mapping[str, _Shelf[DenyRule]] = _shelves(denies, _Shelf[DenyRule])
@@ -130,10 +135,19 @@ class RuleIndex:
         """Every deny rule on a warehouse that may be for the principal, and few others, in policy order."""
         return _candidates(self._denies, principal, warehouse)
 
+    def is_narrowed_by_group(self, warehouse: str) -> bool:
+        """Whether some restriction or deny rule on a warehouse looks at groups."""
+        return warehouse in self._narrowed_by_group
+
     def grants_on(self, warehouse: str) -> list[Grant]:
         """Every grant on a warehouse, for whomever, in the order of the policy. Not to be changed."""
         shelf = self._grants.get(warehouse)
         return [] if shelf is None else shelf.rules
+
+
+def _reads_groups(rule: Restriction | DenyRule) -> bool:
+    named = rule.to is not None and rule.to.groups is not None
+    return named or (rule.when is not None and "principal.groups" in rule.when.variables)
 
 
 def _candidates(shelves: Mapping[str, _Shelf[RuleT]], principal: Principal, warehouse: str) -> list[RuleT]:

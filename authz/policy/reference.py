@@ -23,6 +23,7 @@ SECTIONS: Mapping[str, str] = {
     "TablePart": "tables",
     "PostgrestPart": "postgrest",
     "TrinoPart": "trino",
+    "OpaPart": "opa",
     "PersonNamePart": "user",
     "GuardrailsPart": "guardrails",
     "PartitionPart": "partitions",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from enum import StrEnum
 
-from authz.identity.principal import Method, Principal
+from authz.identity.principal import Principal
 from authz.policy.facts import CERTIFICATE_FACTS, TOKEN_FACTS
 from authz.policy.policyset import DenyRule, Grant, Restriction, Selector
 
@@ -57,7 +57,7 @@ def selector_miss(selector: Selector, principal: Principal) -> Miss | None:
     Facts of a token need a token: the name in a certificate is never a `subject`, however it is spelled.
     """
     if selector.names_token:
-        token = Method.TOKEN in principal.methods
+        token = principal.is_of_issuer
         if selector.issuers is not None and not (token and principal.issuer in selector.issuers):
             return Miss.ISSUER
         if selector.subjects is not None and not (token and principal.subject in selector.subjects):
@@ -113,6 +113,6 @@ def rule_miss(rule: Rule, principal: Principal) -> Miss | None:
         if not (rule.to.names_token or rule.to.names_certificate or rule.when is not None):
             # Nothing named must not turn into everybody.
             return Miss.NOBODY
-        if Method.TOKEN in principal.methods and for_certificates_alone(rule):
+        if principal.is_of_issuer and for_certificates_alone(rule):
             return Miss.WITH_TOKEN
     return None if rule.to is None else selector_miss(rule.to, principal)

@@ -67,6 +67,8 @@ class Trino:
 
     proxy: str = "scopegate-proxy"
     """The user as whom Scopegate's token logs in: it may ask in people's names, and has no rights of its own."""
+    opa_issuer: str | None = None
+    """Whose subjects and groups the users and groups are that Trino's OPA plugin asks about; None: it is not answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """How each SQL dialect is written, and what it cannot be told exactly. Facts only: `authz.rendering.sql` writes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
@@ -27,6 +27,8 @@ class Dialect:
     earliest: date = date.min
     latest: date = date.max
     """Beyond these the warehouse moves a date to the nearest that it knows, which is another one."""
+    any_zone: bool = False
+    """Whether the zone of the session is the client's, so that nothing may be compared by it."""
 
 
 TARGETS: Final[Mapping[str, Dialect]] = {
@@ -56,6 +58,9 @@ TARGETS: Final[Mapping[str, Dialect]] = {
     ),
     "tsql": Dialect(sqlglot="tsql", timestamp_type="DATETIMEOFFSET", text_order=None, national_text=True),
 }
+
+ANY_ZONE: Final = replace(TARGETS["trino"], any_zone=True)
+"""Trino, where nobody sets the zone of a session."""
 
 DIALECTS: Final = tuple(TARGETS)
 """The names that `Warehouse.dialect` may have."""

@@ -13,22 +13,24 @@ warehouse's business in these points, which the operator must know:
 """
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
-from typing import assert_never
+from typing import Any, Final, assert_never
 
 from sqlglot import exp
 
 from authz.errors import Denied, Reason
-from authz.rendering.dialects import DIALECTS, TARGETS, Dialect, refusal
+from authz.rendering.dialects import ANY_ZONE, DIALECTS, TARGETS, Dialect, refusal
 from authz.scopes.conjunctions import Conjunction
 from authz.scopes.constraints import Between, Constraint, OneOf, constraint_type
 from authz.scopes.rowfilter import Everything, Nothing, RowFilter, Where
 from authz.scopes.values import Value, ValueType
 
-__all__ = ["DIALECTS", "predicate"]
+__all__ = ["DIALECTS", "predicate", "predicate_in_any_zone"]
 
+_WITHOUT_ZONE: Final[Mapping[str, Any]] = {"timestamp_type": "TIMESTAMP(6)", "timestamp_has_offset": False}
 _REFUSED_IN_IDENTIFIERS = frozenset("\"'`[]\\;")
 
 
@@ -43,6 +45,16 @@ def predicate(rows: RowFilter, columns: Mapping[str, str], dialect: str) -> str:
     if target is None:
         raise Denied(Reason.SCOPE_NOT_EXPRESSIBLE, f"unknown SQL dialect `{dialect}`")
     return _expression(rows, columns, target).sql(dialect=target.sqlglot)
+
+
+def predicate_in_any_zone(rows: RowFilter, columns: Mapping[str, str]) -> str:
+    """`predicate` for a Trino whose session has whatever zone its client says.
+
+    A moment and a column with a zone, or a day and a column without one, are compared as they are. What Trino would
+    move to the session's zone first is never compared: which it is, the type of the column says, which Trino knows
+    when it plans the query, so that nothing of the question is left by then. Raises as `predicate` does.
+    """
+    return _expression(rows, columns, ANY_ZONE).sql(dialect=ANY_ZONE.sqlglot, normalize_functions=False)
 
 
 def _expression(rows: RowFilter, columns: Mapping[str, str], target: Dialect) -> exp.Expr:
@@ -86,6 +98,48 @@ def _conditions(column: exp.Column, constraint: Constraint, target: Dialect) -> 
     problem = refusal(constraint, target)
     if problem is not None:
         raise Denied(Reason.SCOPE_NOT_EXPRESSIBLE, problem)
+    if target.any_zone and constraint_type(constraint) in {ValueType.DATE, ValueType.TIMESTAMP}:
+        return [_by_zone(column, constraint, target)]
+    return _plain_conditions(column, constraint, target)
+
+
+def _by_zone(column: exp.Column, constraint: Constraint, target: Dialect) -> exp.Expr:
+    """One of two readings of the same bounds; whatever the column is, the values in it are taken as UTC."""
+    type_name = exp.Dot.build(
+        # The whole name: nothing that a client defines can stand in its place.
+        [
+            exp.to_identifier("system"),
+            exp.to_identifier("builtin"),
+            exp.Anonymous(this="typeof", expressions=[column]),
+        ]
+    )
+    zoned = exp.Like(this=type_name, expression=exp.Literal.string("%with time zone"))
+    with_zone = _plain_conditions(column.copy(), _as_moments(constraint), replace(target, any_zone=False))
+    without = _plain_conditions(column.copy(), constraint, replace(target, any_zone=False, **_WITHOUT_ZONE))
+    return exp.Case().when(zoned, exp.and_(*with_zone, copy=False)).else_(exp.and_(*without, copy=False))
+
+
+def _as_moments(constraint: Constraint) -> Constraint:
+    match constraint:
+        case OneOf(values):
+            return OneOf(tuple(map(_moment, values)))
+        case Between(low=low, high=high):
+            return replace(
+                constraint,
+                low=None if low is None else _moment(low),
+                high=None if high is None else _moment(high),
+            )
+        case _:
+            assert_never(constraint)
+
+
+def _moment(value: Value) -> Value:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(value, time(), UTC)
+    return value
+
+
+def _plain_conditions(column: exp.Column, constraint: Constraint, target: Dialect) -> list[exp.Expr]:
     match constraint:
         case OneOf((_, _)) if constraint_type(constraint) is ValueType.BOOLEAN:
             # Both of two: SQL Server has no literals for a list of them.

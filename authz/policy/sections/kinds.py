@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from authz.identity.accepts import AcceptedCredentials
 from authz.policy.document import WarehousePart
 from authz.policy.policyset import Route
 from authz.policy.report import Path
@@ -46,8 +47,10 @@ def trino_routes(
     return tuple(replace(route, methods=_TRINO_METHODS) for route in routes)
 
 
-def build_trino(context: Context, path: Path, part: WarehousePart) -> Trino:
-    """The names in Trino."""
+def build_trino(
+    context: Context, path: Path, part: WarehousePart, accepts: AcceptedCredentials | None
+) -> Trino:
+    """The names in Trino, and whether its OPA plugin is answered."""
     if part.trino is None or is_broken(part.trino, part.kind):
         return Trino()
     if part.kind != WarehouseKind.TRINO.value:
@@ -60,7 +63,20 @@ def build_trino(context: Context, path: Path, part: WarehousePart) -> Trino:
             (*path, "trino", "proxy"),
             f"got `{part.trino.proxy}`, expected letters, digits, `.`, `_` and `-`",
         )
-    return Trino(proxy=part.trino.proxy)
+    opa = part.trino.opa
+    if opa is None or is_broken(opa, opa.issuer):
+        return Trino(proxy=part.trino.proxy)
+    place = (*path, "trino", "opa", "issuer")
+    if opa.issuer not in context.names.issuers:
+        context.report.unknown(place, "issuer", opa.issuer, tuple(context.names.issuers))
+    elif accepts is not None and opa.issuer not in accepts.issuers:
+        context.report.add(
+            "conflict",
+            place,
+            f"the warehouse does not take tokens of `{opa.issuer}`",
+            "whoever may not come with a token must not come without one",
+        )
+    return Trino(proxy=part.trino.proxy, opa_issuer=opa.issuer)
 
 
 def build_postgrest(context: Context, path: Path, part: WarehousePart) -> Postgrest:

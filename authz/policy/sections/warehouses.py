@@ -40,7 +40,7 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
     tables = build_tables(context, path, part)
     user = build_user(context, path, part, accepts)
     postgrest = build_postgrest(context, path, part)
-    trino = build_trino(context, path, part)
+    trino = build_trino(context, path, part, accepts)
     if not is_broken(part.kind, part.routes) and part.kind == WarehouseKind.TRINO.value:
         routes = trino_routes(context, path, part, routes)
     guardrails = build_guardrails(context, path, part)

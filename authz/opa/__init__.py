@@ -1,0 +1,1 @@
+"""Answers for Trino's OPA plugin, about people who reach a Trino by other ways than Envoy."""
