@@ -24,7 +24,9 @@ from authz.spans import SpanFate, Spans, collector
 from authz.telemetry.logs import configure_logging
 from authz.telemetry.metrics import Metrics
 from authz.transport.admin import AdminServer, Readiness
+from authz.transport.descriptors import available_descriptors, checking_connections
 from authz.transport.grpcserver import GrpcServer
+from authz.transport.opa import OpaDesk, OpaServer
 from authz.transport.processing import AnswerProcessor
 
 EXIT_STOPPED: Final = 0
@@ -112,10 +114,16 @@ class Server:
             traced=untraced if self._spans is None else self._spans.traced,
         )
         engine = self._in_force.engine
+        # Trino's questions are checks, too: they take their part of what those may have.
+        listeners = len(settings.listen) + (settings.opa is not None)
+        self._opa = OpaServer(
+            OpaDesk(lambda: engine.serving),
+            connections=checking_connections(available_descriptors(), listeners),
+        )
         self._grpc = GrpcServer(
             engine.settle,
             AnswerProcessor(engine.signing_keys).process,
-            listeners=len(settings.listen),
+            listeners=listeners,
             traced=self._spans is not None,
         )
         self._admin = AdminServer(
@@ -134,13 +142,18 @@ class Server:
         loop.add_signal_handler(signal.SIGHUP, hangup.set)
         try:
             http = await self._admin.start(self._settings.http)
+            opa = None if self._settings.opa is None else await self._opa.start(self._settings.opa)
             listening = await self._grpc.start(self._settings.listen)
         except OSError as error:
             _log.error("cannot_start", error=str(error))
             await self._stop()
             return EXIT_CANNOT_START
         _log.info(
-            "listening", version=__version__, listen=[address.text for address in listening], http=http.text
+            "listening",
+            version=__version__,
+            listen=[address.text for address in listening],
+            http=http.text,
+            **({} if opa is None else {"opa": opa.text}),
         )
         work = asyncio.create_task(self._work(hangup))
         stop = asyncio.create_task(stops.get())
@@ -214,4 +227,5 @@ class Server:
         if self._spans is not None:
             await asyncio.to_thread(self._spans.close)
         await self._in_force.stop()
+        await self._opa.stop()
         await self._admin.stop()

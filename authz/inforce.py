@@ -259,6 +259,7 @@ class InForce:
                 revocations=materials.revocations,
                 signing=materials.signing,
                 remembered=Memory(self._remembered),
+                vouched=Memory(self._remembered),
             )
         answers = AnswerWriter(
             policy_version="" if policy is None else policy.version,
@@ -297,6 +298,7 @@ class InForce:
             {
                 **snapshot.authenticator.memories,
                 "decisions": snapshot.remembered,
+                "vouched": snapshot.vouched,
                 "statements": snapshot.examiner.remembered,
                 "answers": answers.allows,
             }

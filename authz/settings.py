@@ -22,6 +22,8 @@ class Settings:
     policy: Path
     listen: tuple[Address, ...]
     http: TcpAddress
+    opa: TcpAddress | None
+    """Where Trino's OPA plugin asks; nowhere, if None."""
     log_format: LogFormat
     log_level: str
     audit: AuditSettings

@@ -74,12 +74,17 @@ def _write(policy: Path, name: str, output: Path, kind: WarehouseKind, files: Fi
     metavar="URL",
     help="Scopegate's published keys: /.well-known/jwks.json on its HTTP port, as Trino reaches it.",
 )
-def trino(policy: Path, warehouse: str, output: Path, jwks_uri: str) -> None:
+@click.option(
+    "--opa-uri",
+    metavar="URL",
+    help="Where `scopegate serve --opa` listens, as Trino reaches it: writes what Trino's OPA plugin must be told, too.",
+)
+def trino(policy: Path, warehouse: str, output: Path, jwks_uri: str, opa_uri: str | None) -> None:
     """Write what Trino and Scopegate's plugin in it must be told.
 
     Exit status: 0 written, 1 the policy has a problem or no such warehouse, 2 they could not be written.
     """
-    _write(policy, warehouse, output, WarehouseKind.TRINO, partial(trino_files, jwks=jwks_uri))
+    _write(policy, warehouse, output, WarehouseKind.TRINO, partial(trino_files, jwks=jwks_uri, opa=opa_uri))
 
 
 @render.command(short_help="Row-level security and views for PostgreSQL behind PostgREST.")

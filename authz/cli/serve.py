@@ -38,6 +38,12 @@ def _tcp_address(context: click.Context, parameter: click.Parameter, value: str)
     return address
 
 
+def _maybe_tcp_address(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> TcpAddress | None:
+    return None if value is None else _tcp_address(context, parameter, value)
+
+
 def _audit_target(_: click.Context, __: click.Parameter, value: str) -> Path | Collector | AuditTarget:
     if value.startswith(OTLP_PREFIX):
         url = value.removeprefix(OTLP_PREFIX)
@@ -109,6 +115,12 @@ def _audit_settings(options: dict[str, Any]) -> AuditSettings:
     metavar="ADDRESS",
     callback=_tcp_address,
     help="Where /metrics, /healthz and /readyz are; for operators, never for Envoy's clients.",
+)
+@click.option(
+    "--opa",
+    metavar="ADDRESS",
+    callback=_maybe_tcp_address,
+    help="Where Trino's OPA plugin asks, host:port; nobody else may reach it. It is not answered, if left out.",
 )
 @click.option("--log-format", default="json", type=click.Choice([form.value for form in LogFormat]))
 @click.option(

@@ -9,6 +9,7 @@ from itertools import combinations, islice
 from typing import Final, assert_never
 
 from authz.errors import Denied, Reason
+from authz.policy.facts import TOLD_BY_WAREHOUSES
 from authz.policy.policyset import Grant, HeaderForm, Restriction, Warehouse
 from authz.policy.resolve import scope_of
 from authz.policy.tables import WarehouseKind
@@ -106,6 +107,7 @@ def _rule_obstacles(warehouse: Warehouse, rule: Rule) -> Iterator[Obstacle]:
         yield Obstacle(
             form=warehouse.kind.value, reason=denied.reason, message=denied.detail, rules=(rule.id,)
         )
+    yield from _opa_obstacles(warehouse, rule)
     if not warehouse.query:
         return
     for name, term in _terms(warehouse, rule).items():
@@ -116,6 +118,36 @@ def _rule_obstacles(warehouse: Warehouse, rule: Rule) -> Iterator[Obstacle]:
         scope_parameters(warehouse, rows)
     except Denied as denied:
         yield Obstacle(form="query", reason=denied.reason, message=denied.detail, rules=(rule.id,))
+
+
+def _opa_obstacles(warehouse: Warehouse, rule: Rule) -> Iterator[Obstacle]:
+    """What Trino's OPA plugin cannot be told, and its users are therefore refused."""
+    if warehouse.trino.opa_issuer is None:
+        return
+    hashed = [label for label in warehouse.label_names if rule.columns.get(label) is ColumnMask.HASH]
+    if hashed:
+        yield _refused(
+            "opa",
+            f"label `{hashed[0]}` is masked by `hash`, whose key would stand in SQL that people can read: "
+            "for users of the OPA plugin its columns are closed",
+            rule,
+        )
+    untold = sorted((rule.when.reads if rule.when is not None else frozenset()) - TOLD_BY_WAREHOUSES)
+    if untold:
+        yield _refused(
+            "opa",
+            f"the condition reads `{untold[0]}`, of which Trino says nothing: users of the OPA plugin whom the "
+            "rule is for are denied",
+            rule,
+        )
+    claims = [term for term in _terms(warehouse, rule).values() if isinstance(term, FromClaim)]
+    if claims:
+        yield _refused(
+            "opa",
+            f"values come from the claim `{'.'.join(claims[0].path)}`, of which Trino says nothing: users of the OPA "
+            "plugin whom the rule is for are denied",
+            rule,
+        )
 
 
 def _check_kind(warehouse: Warehouse, scope: DataScope) -> None:

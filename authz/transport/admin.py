@@ -1,13 +1,13 @@
 """The operator's HTTP port: /metrics, /healthz, /readyz, /.well-known/jwks.json. Never on the port that Envoy asks."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from aiohttp import web
 
 from authz.transport.addresses import TcpAddress
+from authz.transport.boundedsite import BoundedSite
 from authz.transport.descriptors import available_descriptors, operators_connections
 from authz.transport.jwks import JWKS_PATH, Published, jwks_answer
 
@@ -49,7 +49,7 @@ class AdminServer:
     async def start(self, address: TcpAddress) -> TcpAddress:
         """Listen on `address`; the address that was bound. Raises OSError if it cannot be."""
         await self._runner.setup()
-        await _BoundedSite(self._runner, address, operators_connections(available_descriptors())).start()
+        await BoundedSite(self._runner, address, operators_connections(available_descriptors())).start()
         return TcpAddress(address.host, self._runner.addresses[0][1])
 
     async def stop(self) -> None:
@@ -73,49 +73,3 @@ class AdminServer:
 
     async def _jwks(self, request: web.Request) -> web.Response:
         return jwks_answer(self._published(), request)
-
-
-class _BoundedSite(web.BaseSite):
-    """A listener that takes so many connections, and closes what comes beyond."""
-
-    def __init__(self, runner: web.AppRunner, address: TcpAddress, connections: int) -> None:
-        super().__init__(runner)
-        self._address = address
-        self._most = connections
-
-    # Python 3.11 has no typing.override, hence the remarks.
-    @property
-    def name(self) -> str:  # type: ignore[explicit-override]
-        return f"http://{self._address.text}"
-
-    async def start(self) -> None:  # type: ignore[explicit-override]
-        await super().start()
-        self._server = await asyncio.get_running_loop().create_server(
-            self._protocol, self._address.host, self._address.port
-        )
-
-    def _protocol(self) -> asyncio.Protocol:
-        server = self._runner.server
-        assert server is not None  # noqa: S101 - `BaseSite` sees to it
-        return _Gate(server, self._most)
-
-
-class _Gate(asyncio.Protocol):
-    """Lets a connection through to the server, unless that has as many as it takes.
-
-    Decided when it is there, and not when it is accepted: of a burst all are accepted before the first of them is there.
-    """
-
-    def __init__(self, server: web.Server, most: int) -> None:
-        self._server = server
-        self._most = most
-
-    # Python 3.11 has no typing.override, hence the remark.
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # type: ignore[explicit-override]
-        if len(self._server.connections) >= self._most:
-            # uvloop's transport can be aborted, and is no `asyncio.Transport`.
-            cast("asyncio.Transport", transport).abort()
-            return
-        handler = self._server()
-        transport.set_protocol(handler)
-        handler.connection_made(transport)

@@ -19,6 +19,7 @@ def test_the_committed_files_are_the_rendered_ones(kind: str, warehouse: str, tm
 
     if kind == "trino":
         command[2:2] = ["--jwks-uri", "https://scopegate:9090/.well-known/jwks.json"]
+        command[2:2] = ["--opa-uri", "http://scopegate:8181"]
 
     done = CliRunner().invoke(main, [*command, str(tmp_path)])
 
@@ -27,3 +28,27 @@ def test_the_committed_files_are_the_rendered_ones(kind: str, warehouse: str, tm
     assert names == sorted(path.name for path in (GOLDEN / kind).iterdir()), anew
     for name in names:
         assert (tmp_path / name).read_text() == (GOLDEN / kind / name).read_text(), anew
+
+
+@pytest.mark.parametrize(
+    ("uri", "old", "problem"),
+    [
+        ("scopegate:8181", "", "expected a URL such as"),
+        ("http://scopegate:8181/?x=", "", "expected a URL such as"),
+        ("http://scope gate", "", "expected a URL such as"),
+        ("http://scopegate:8181", "    trino: {opa: {issuer: okta}}\n", "say whose people"),
+    ],
+)
+def test_what_trino_could_not_ask_is_not_written(uri: str, old: str, problem: str, tmp_path: Path) -> None:
+    """A file with half of its addresses would filter nothing."""
+    policy = tmp_path / "scopegate.yaml"
+    text = POLICY.read_text()
+    policy.write_text(text.replace(old, "") if old else text)
+    options = ["--warehouse", "lake", "--jwks-uri", "https://scopegate:9090/.well-known/jwks.json"]
+    done = CliRunner().invoke(
+        main,
+        ["render", "trino", "--policy", str(policy), *options, "--opa-uri", uri, "-o", str(tmp_path / "o")],
+    )
+    assert done.exit_code != 0
+    assert problem in done.output
+    assert not (tmp_path / "o").exists()

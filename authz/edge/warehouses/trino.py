@@ -50,14 +50,33 @@ scopegate.proxy-user={proxy}
 """
 
 
-def trino_files(policy: PolicySet, warehouse: Warehouse, jwks: str) -> dict[str, str]:
+_OPA: Final = """\
+# Trino's etc/access-control.properties, rendered by `scopegate render trino` for the warehouse {warehouse}, where people
+# reach Trino by other ways than Envoy: Trino's own OPA plugin asks Scopegate. A Trino has this file or the other one.
+# Its users and groups are held against the policy as subjects and groups of {issuer}; what Trino is not told of
+# somebody's groups (etc/group-provider.properties) no rule can know.
+access-control.name=opa
+
+# INVARIANT: all of these, or Trino filters no rows, or masks no columns, and says nothing.
+opa.policy.uri={opa}/allow
+opa.policy.batched-uri={opa}/batch
+opa.policy.row-filters-uri={opa}/row-filters
+opa.policy.column-masking-uri={opa}/column-mask
+opa.policy.batch-column-masking-uri={opa}/column-masks
+
+# GRANT, roles and the like are not asked about: they stay closed.
+opa.allow-permission-management-operations=false
+"""
+
+
+def trino_files(policy: PolicySet, warehouse: Warehouse, jwks: str, opa: str | None = None) -> dict[str, str]:
     """The files for a warehouse of kind `trino`, by name; `jwks` is the URL of Scopegate's published keys.
 
-    Raises `EdgeError`.
+    With `opa`, the URL of `scopegate serve --opa`, also what a Trino is told that asks there. Raises `EdgeError`.
     """
     if policy.assertion is None:
         raise EdgeError("assertion: missing; Trino believes a scope for its signature")
-    if not jwks.isprintable() or " " in jwks or not jwks.startswith(("http://", "https://", "file:/")):
+    if not _is_url(jwks, "http://", "https://", "file:/"):
         raise EdgeError(
             f"jwks-uri: got `{jwks}`, expected a URL such as `https://scopegate:9090/.well-known/jwks.json`"
         )
@@ -68,7 +87,27 @@ def trino_files(policy: PolicySet, warehouse: Warehouse, jwks: str) -> dict[str,
         "audience": login_audience(warehouse),
         "jwks": jwks,
     }
-    return {
+    files = {
         "config.properties": _CONFIG.format(**facts),
         "access-control.properties": _ACCESS.format(**facts),
     }
+    if opa is not None:
+        files["access-control-opa.properties"] = _opa_file(warehouse, opa)
+    return files
+
+
+def _opa_file(warehouse: Warehouse, opa: str) -> str:
+    issuer = warehouse.trino.opa_issuer
+    if issuer is None:
+        raise EdgeError(
+            f"warehouses.{warehouse.name}.trino.opa: missing; say whose people the users of Trino are"
+        )
+    if not _is_url(opa, "http://", "https://") or "?" in opa or "#" in opa:
+        raise EdgeError(f"opa-uri: got `{opa}`, expected a URL such as `http://scopegate:8181`")
+    return _OPA.format(
+        warehouse=warehouse.name, issuer=issuer, opa=f"{opa.rstrip('/')}/v1/opa/{warehouse.name}"
+    )
+
+
+def _is_url(text: str, *schemes: str) -> bool:
+    return text.isprintable() and " " not in text and text.startswith(schemes)

@@ -129,3 +129,26 @@ def test_people_of_two_issuers_are_told_apart_by_the_issuer() -> None:
         policy(two)
     loaded = policy(two.replace("    routes", "    user: {qualified: true}\n    routes"))
     assert loaded.warehouses["lake"].user.qualified
+
+
+@pytest.mark.parametrize(
+    ("opa", "problem"),
+    [
+        ("{issuer: octa}", "did you mean `okta`"),
+        ("{issuer: other}", "does not take tokens of `other`"),
+        ("{}", "`issuer` is missing"),
+        ("{issuer: okta, groups: x}", "unknown key"),
+    ],
+)
+def test_whose_people_the_users_of_a_trino_are_is_somebody_it_takes(opa: str, problem: str) -> None:
+    """Whoever may not come with a token must not come without one."""
+    two = LAKE.replace(
+        "issuers: {", "issuers: {other: {issuer: https://o.example, audiences: [a], groups_claim: g}, "
+    )
+    two = two.replace("subjects: [alice]", "subjects: [alice], issuers: [okta]")
+    two = two.replace("    upstream:", f"    issuers: [okta]\n    trino: {{opa: {opa}}}\n    upstream:")
+    with pytest.raises(PolicyError, match=problem):
+        policy(two)
+    good = policy(two.replace(f"opa: {opa}", "opa: {issuer: okta}"))
+    assert good.warehouses["lake"].trino.opa_issuer == "okta"
+    assert policy(LAKE).warehouses["lake"].trino.opa_issuer is None

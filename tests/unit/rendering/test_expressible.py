@@ -6,12 +6,12 @@ import pytest
 
 from authz.errors import Reason
 from authz.policy.policyset import Grant, HeaderForm
-from authz.policy.tables import Table, WarehouseKind
+from authz.policy.tables import Table, Trino, WarehouseKind
 from authz.policy.terms import ALL_VALUES, Fixed, ScopeTerm
 from authz.rendering.expressible import Obstacle, expressible
 from authz.scopes.constraints import Between, one_of
 from tests.allows import warehouse
-from tests.rules import claim, grant, last, restriction, some, to
+from tests.rules import claim, grant, last, masks, restriction, some, to
 
 VALUES = {"headers": (HeaderForm.VALUES,)}
 
@@ -158,3 +158,25 @@ def test_a_kind_that_cannot_be_told_anything_says_so() -> None:
         grant("a", region=some("EU"), product=some("A")), kind=WarehouseKind.CLICKHOUSE, headers=()
     )
     assert "clickhouse" in found.message
+
+
+def test_what_the_opa_plugin_of_a_trino_cannot_be_told_is_said() -> None:
+    """Its users are refused what depends on a hash, a claim or a request; without `opa` there are none."""
+    table = Table(name="a.b.orders", columns={"region": "region"}, labels={"email": "pii"})
+    facts: dict[str, Any] = {
+        "kind": WarehouseKind.TRINO, "tables": {"a.b.orders": table}, "columns": {}, "labels": {}, "headers": (),
+        "dialect": "trino",
+    }  # fmt: skip
+    asked = {**facts, "trino": Trino(opa_issuer="okta")}
+    for rule, told in (
+        (grant("a", columns=masks(pii="hash"), region=some("EU")), "`hash`"),
+        (grant("a", when="principal.claims.x == 'y'", region=some("EU")), "`principal.claims.x`"),
+        (grant("a", when="request.path == '/'", region=some("EU")), "`request.path`"),
+        (grant("a", region=claim("regions.mine")), "`regions.mine`"),
+    ):
+        (found,) = _found(rule, **asked)
+        assert (found.form, found.rules) == ("opa", ("a",))
+        assert told in found.message
+        assert _found(rule, **facts) == ()
+    known = grant("a", columns=masks(pii="last4"), when="principal.subject != ''", region=some("EU"))
+    assert _found(known, **asked) == ()
