@@ -99,6 +99,9 @@ TRINO_VERSION := 476
 TRINO := build/trino-$(TRINO_VERSION)
 TRINO_SHA256 := 0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158
 TRINO_MEMORY_SHA256 := bade81c52e2f7177a7b867aee1b10fae48fefda9c38f3ec6aeb006fdde5f0378
+TRINO_FULL_SHA256 := cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f
+# Its OPA plugin is published inside the whole of Trino only (821 MB): say where it is, or let it be fetched.
+TRINO_OPA ?= build/trino-opa/opa
 TRINO_JDBC_VERSION := 484
 TRINO_JDBC_SHA256 := 46476af2968e6f3234e8b22d7e29c26e6d7213ce88ab546a29c4c318c921cd34
 TRINO_JDBC := build/drivers/trino-jdbc-$(TRINO_JDBC_VERSION).jar
@@ -111,6 +114,8 @@ POSTGRES = $(firstword $(wildcard /usr/lib/postgresql/*/bin/postgres))
 test-warehouses: $(VENV)/warehouses.stamp ## one policy in real warehouses, with the drivers that people use
 	@if test -n "$(JDK)" && command -v mvn >/dev/null; then $(MAKE) --no-print-directory test-trino; \
 	else echo "test-warehouses: Trino NOT RUN: it needs a JDK of 24 or newer and Maven, and this machine has not both"; fi
+	@if test -n "$(JDK)" && test -d "$(TRINO_OPA)"; then $(MAKE) --no-print-directory test-opa; \
+	else echo "test-warehouses: Trino's OPA plugin NOT RUN: \`make test-opa\` fetches it (821 MB)"; fi
 	@if test -n "$(POSTGRES)"; then $(BIN)/pytest -q tests/warehouses -k postgres; \
 	else echo "test-warehouses: PostgreSQL NOT RUN: it needs a server (Debian: postgresql)"; fi
 	@if command -v node >/dev/null; then $(BIN)/pytest -q tests/warehouses -k cube; \
@@ -120,6 +125,21 @@ test-warehouses: $(VENV)/warehouses.stamp ## one policy in real warehouses, with
 test-trino: $(VENV)/warehouses.stamp $(TRINO)/lib $(TRINO_JDBC) trino-plugin
 	TRINO_HOME=$(CURDIR)/$(TRINO) TRINO_PLUGINS=$(CURDIR)/build/trino-plugins JAVA_25=$(JDK) \
 	TRINO_JDBC=$(CURDIR)/$(TRINO_JDBC) SCOPEGATE_PLUGIN=$(CURDIR)/trino-plugin/target/scopegate $(BIN)/pytest -q --timeout=300 tests/warehouses -k trino
+
+.PHONY: test-opa
+test-opa: $(VENV)/warehouses.stamp $(TRINO)/lib $(TRINO_OPA) ## Trino's own OPA plugin asks Scopegate; fetches 821 MB
+	TRINO_HOME=$(CURDIR)/$(TRINO) TRINO_PLUGINS=$(CURDIR)/build/trino-plugins JAVA_25=$(JDK) \
+	TRINO_OPA=$(abspath $(TRINO_OPA)) $(BIN)/pytest -q --timeout=300 tests/warehouses/test_opa.py
+
+build/trino-opa/opa:
+	@echo "fetching the whole of Trino $(TRINO_VERSION) from Maven Central (821 MB) for its OPA plugin ..."
+	@mkdir -p build/trino-opa
+	@mvn -B -q dependency:copy -Dartifact=io.trino:trino-server:$(TRINO_VERSION):tar.gz -DoutputDirectory=$(CURDIR)/build/trino-opa
+	@echo "$(TRINO_FULL_SHA256)  build/trino-opa/trino-server-$(TRINO_VERSION).tar.gz" | sha256sum --check --quiet
+	@# Unpacked as a whole: its files are links to one another.
+	@tar -xzf build/trino-opa/trino-server-$(TRINO_VERSION).tar.gz -C build/trino-opa
+	@cp -rL build/trino-opa/trino-server-$(TRINO_VERSION)/plugin/opa $@
+	@rm -r build/trino-opa/trino-server-$(TRINO_VERSION) build/trino-opa/trino-server-$(TRINO_VERSION).tar.gz
 
 trino-plugin: $(VENV)/dev.stamp ## build and test the plugin for Trino: trino-plugin/target/scopegate
 	JAVA_HOME=$(JDK) mvn -B -q -f trino-plugin/pom.xml package

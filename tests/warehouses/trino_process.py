@@ -1,6 +1,7 @@
 """A real Trino with Scopegate's plugin, on loopback: made from its parts in a directory of its own, and gone again.
 
-Where its parts are, the Makefile says (`make test-warehouses`): TRINO_HOME, TRINO_PLUGINS, SCOPEGATE_PLUGIN, JAVA_25.
+Where its parts are, the Makefile says (`make test-warehouses`): TRINO_HOME, TRINO_PLUGINS, SCOPEGATE_PLUGIN, JAVA_25;
+TRINO_OPA is Trino's own OPA plugin.
 """
 
 import http.client
@@ -9,7 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -44,14 +45,19 @@ query.max-memory=200MB
 
 
 class TrinoProcess:
-    """`files` are those of `scopegate render trino`, by name; `plugin` holds the plugin of that name for the catalog `lake`."""
+    """`files` are those of `scopegate render trino`, and any other under `etc`; `plugins` stand beside those of TRINO_PLUGINS."""
 
     def __init__(
-        self, files: Mapping[str, str], *, port: int | None = None, catalog: str = "connector.name=memory\n"
+        self,
+        files: Mapping[str, str],
+        *,
+        port: int | None = None,
+        catalog: str = "connector.name=memory\n",
+        plugins: Sequence[Path] = (),
     ) -> None:
         self.port = free_port() if port is None else port
         self._directory = Path(tempfile.mkdtemp(prefix="trino-"))
-        self._files, self._catalog = files, catalog
+        self._files, self._catalog, self._plugins = files, catalog, plugins
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -64,13 +70,14 @@ class TrinoProcess:
         plugins.mkdir()
         for source in Path(os.environ["TRINO_PLUGINS"]).iterdir():
             (plugins / source.name).symlink_to(source)
-        (plugins / "scopegate").symlink_to(Path(os.environ["SCOPEGATE_PLUGIN"]).resolve())
+        for source in self._plugins or [Path(os.environ["SCOPEGATE_PLUGIN"]).resolve()]:
+            (plugins / source.name).symlink_to(source)
         facts = {"directory": self._directory, "port": self.port}
         texts = {
             "node.properties": _NODE.format(**facts),
             "jvm.config": _JVM,
+            **self._files,
             "config.properties": _CONFIG.format(**facts) + self._files["config.properties"],
-            "access-control.properties": self._files["access-control.properties"],
             "catalog/lake.properties": self._catalog,
             "log.properties": "io.trino=WARN\n",
         }
