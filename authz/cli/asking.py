@@ -11,6 +11,7 @@ from authz.guarding import Statement, examine_asked, refuse_hidden_columns
 from authz.guardrails.asked import Asked
 from authz.guardrails.examiner import Examiner
 from authz.guardrails.rules import Session
+from authz.guardrails.trino import STATEMENT
 from authz.identity.accepts import AcceptedCredentials
 from authz.identity.principal import Method, Principal
 from authz.identity.revocations import NOTHING_REVOKED, Revocations
@@ -22,7 +23,6 @@ from authz.policy.tables import WarehouseKind
 from authz.rendering.circumstances import unsigned
 from authz.rendering.render import render, render_request
 from authz.rendering.rewrites import Rewrites
-from authz.rendering.targets.trino import STATEMENT
 from authz.request import AccessRequest, checked_method, normal_host, split_target
 from authz.signing.unsigned import UNSIGNED
 

@@ -1,5 +1,7 @@
 """Headers that are removed or set at the edge, beside those that Scopegate sets itself."""
 
+from collections.abc import Iterable
+
 from envoy_data_plane.envoy.config.common.mutation_rules import v3 as mutation_rules
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as header_mutation
@@ -9,7 +11,8 @@ from envoy_data_plane.envoy.type.matcher import v3 as matcher
 
 from authz.edge.messages import extension, http_filter
 from authz.edge.names import CLIENT_HEADERS
-from authz.rendering.owned import OWNED_HEADERS, OWNED_PREFIXES
+from authz.policy.tables import WarehouseKind
+from authz.rendering.owned import EARLY_OF_KIND, EARLY_PREFIXES_OF_KIND, OWNED_HEADERS, OWNED_PREFIXES
 
 Mutation = mutation_rules.HeaderMutation
 
@@ -21,10 +24,16 @@ _CONNECTION = ("x-forwarded-for",)
 _CONDITIONS = ("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since")
 
 
-def early_removals() -> core.TypedExtensionConfig:
-    """Runs before routing and every filter, so that nothing ever sees a client's copy of an owned header."""
-    removals = [remove_prefix(prefix) for prefix in OWNED_PREFIXES]
-    removals += [remove(name) for name in sorted({*OWNED_HEADERS, *_CONNECTION})]
+def early_removals(kinds: Iterable[WarehouseKind] = ()) -> core.TypedExtensionConfig:
+    """Runs before routing and every filter, so that nothing ever sees a client's copy of an owned header.
+
+    `kinds` are those of the warehouses: some have headers of their own, which none of the others reads.
+    """
+    known = frozenset(kinds)
+    prefixes = {prefix for kind in known for prefix in EARLY_PREFIXES_OF_KIND.get(kind, ())}
+    names = {name for kind in known for name in EARLY_OF_KIND.get(kind, ())}
+    removals = [remove_prefix(prefix) for prefix in (*OWNED_PREFIXES, *sorted(prefixes))]
+    removals += [remove(name) for name in sorted({*OWNED_HEADERS, *_CONNECTION, *names})]
     return extension(
         "envoy.http.early_header_mutation.header_mutation", early.HeaderMutation(mutations=removals)
     )

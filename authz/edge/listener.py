@@ -89,7 +89,9 @@ def _connection_manager(
         use_remote_address=True,
         xff_num_trusted_hops=0,
         # `internal_address_config` stays unset: nobody is internal, so x-envoy-* of clients is dropped.
-        early_header_mutation_extensions=[early_removals()],
+        early_header_mutation_extensions=[
+            early_removals(warehouse.kind for warehouse in policy.warehouses.values())
+        ],
         forward_client_cert_details=hcm.HttpConnectionManagerForwardClientCertDetails.SANITIZE_SET,
         set_current_client_cert_details=_client_details(edge),
         normalize_path=True,

@@ -29,8 +29,9 @@ from authz.edge.names import (
 )
 from authz.edge.ratelimits import per_address
 from authz.edge.upstreams import MAX_STREAM_SECONDS
+from authz.guardrails.trino import STATEMENT
 from authz.policy.policyset import RateLimit
-from authz.rendering.targets.trino import OPEN, POLL_METHODS, STATEMENT
+from authz.rendering.targets.trino import OPEN, POLL_METHODS
 
 _BINDING_SECONDS: Final = 0.5
 _STREAM_SECONDS: Final = 2.0

@@ -13,13 +13,20 @@ from authz.request import AccessRequest
 _WITHOUT_STATEMENT: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 """What polls, cancels and looks around; its body is none of Trino's business."""
 
+STATEMENT: Final = "/v1/statement"
 PREPARED: Final = "x-trino-prepared-statement"
 
 
 def read_trino(request: AccessRequest) -> Asked | None:
-    """What is asked; None for a poll. Raises `Denied`: `statement_malformed`, `route_mismatch`, `request_ambiguous`."""
+    """What is asked; None for a poll.
+
+    Raises `Denied`: `statement_malformed`, `request_ambiguous`; `route_mismatch` where its body is not shown;
+    `route_unknown` for one that is sent elsewhere, before anybody could think that Scopegate cannot decide.
+    """
     if request.method in _WITHOUT_STATEMENT:
         return None
+    if request.path != STATEMENT:
+        raise Denied(Reason.ROUTE_UNKNOWN, f"a statement is sent to `{STATEMENT}` and nowhere else")
     prepared = _prepared(request)
     return Asked(
         statement=body_text(request),

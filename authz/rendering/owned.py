@@ -118,6 +118,26 @@ PREFIXES_OF_KIND: Final[Mapping[WarehouseKind, tuple[str, ...]]] = {
 }
 """Beginnings of headers of which one kind of warehouse reads any, so that each that a client sends is looked at."""
 
+EARLY_OF_KIND: Final[Mapping[WarehouseKind, tuple[str, ...]]] = {
+    # Who asks, as what, with what, and in which form the rows come. The answer removes every other name that it does
+    # not know, of those that Envoy has shown; these go whatever Envoy shows.
+    WarehouseKind.TRINO: (
+        "x-trino-user",
+        "x-trino-original-user",
+        "x-trino-original-role",
+        "x-trino-original-roles",
+        "x-trino-role",
+        "x-trino-session",
+        "x-trino-extra-credential",
+        "x-trino-resource-estimate",
+        "x-trino-path",
+        "x-trino-query-data-encoding",
+    ),
+}
+"""Headers of one kind of warehouse that no honest client needs: they go before anything sees them."""
+
+EARLY_PREFIXES_OF_KIND: Final[Mapping[WarehouseKind, tuple[str, ...]]] = {WarehouseKind.TRINO: ("x-presto-",)}
+
 SET_BY_REQUEST: Final[Mapping[WarehouseKind, str]] = {WarehouseKind.TRINO: "x-forwarded-prefix"}
 """What some answers of a kind set and all others remove, so that it is in no list for all of them."""
 

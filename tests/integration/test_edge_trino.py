@@ -121,10 +121,10 @@ def failed(reply: Reply) -> str:
 
 def test_a_query_is_asked_polled_and_ended_by_its_owner(system: WholeSystem, trino: Protocol) -> None:
     """Every poll is decided anew, and Trino sees its own paths."""
-    token = somebody(system)
+    token = system.token("owner", "analysts-emea")
     first = next_of(post(system, token))
     second = system.ask(first, token)
-    assert second.json()["data"] == [["person-1"]]
+    assert second.json()["data"] == [["owner"]]
     assert next_of(second).startswith(first[:27])
     assert system.ask(next_of(second), token, method="DELETE").status == 204
     asked, *polls = system.warehouse.take()
@@ -347,3 +347,86 @@ def test_without_scopegate_nothing_is_asked_and_nothing_is_polled(
         assert system.ask(first, token).status == 503
         assert post(system, token).status in {503, 504}
     assert system.warehouse.take() == []
+
+
+@pytest.mark.parametrize(
+    "target", ["/v1/statement?x=1", "//v1/statement", "/v1/%73tatement", "/v1/./statement"]
+)
+def test_a_statement_by_another_spelling_is_bound_or_refused(
+    system: WholeSystem, trino: Protocol, target: str
+) -> None:
+    """What Envoy reads as the same path takes the same way; nothing gets to Trino around the binding."""
+    reply = system.ask(target, somebody(system), method="POST", body=b"SELECT 1")
+    asked = system.warehouse.take()
+    if asked:
+        assert next_of(reply).startswith("/~")
+        assert asked[0].target.partition("?")[0] == "/v1/statement"
+    else:
+        assert reply.status in {400, 403, 404} or failed(reply)
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("POST", "/v1/statement/"),
+        ("POST", "/V1/statement"),
+        ("POST", "/v1/statement;a=b"),
+        ("POST", "/v1/statement%3Ba=b"),
+        ("POST", "/v1/statement#x"),
+        ("POST", "/v1"),
+        ("PUT", "/v1/statement"),
+        ("PATCH", "/v1/statement"),
+        ("GET", "/v1/statement"),
+        ("DELETE", "/v1/statement"),
+        ("OPTIONS", "/v1/statement"),
+        ("POST", "/v1/info"),
+        ("PUT", "/v1/info/state"),
+        ("GET", "/v1/info/state"),
+        ("GET", "/v1/status"),
+        ("GET", "/v1/query"),
+        ("GET", "/v1/cluster"),
+        ("GET", "/ui/"),
+        ("GET", "/ui/api/query"),
+        ("GET", "/v1/spooled/download/x"),
+        ("GET", "/v1/jmx/mbean"),
+        ("POST", "/v1/task/x"),
+        ("GET", "/"),
+    ],
+)
+def test_nothing_else_leads_to_trino(system: WholeSystem, trino: Protocol, method: str, target: str) -> None:
+    """Whoever asks."""
+    body = b"SELECT 1" if method in {"POST", "PUT", "PATCH"} else b""
+    reply = system.ask(target, somebody(system), method=method, body=body)
+    assert reply.status in {400, 403, 404, 405} or failed(reply)
+    assert system.warehouse.take() == []
+
+
+def test_neither_a_decoy_nor_another_method_opens_a_stolen_address(
+    system: WholeSystem, trino: Protocol
+) -> None:
+    """In the query, in headers that name a method or a path, and in both places where a query id can stand."""
+    owner, thief = somebody(system), somebody(system, "analysts-us")
+    path, own = next_of(post(system, owner)), next_of(post(system, thief))
+    tag, query, mine = path[:26], path[26:].split("/")[4], own[:26]
+    partial = f"/v1/statement/executing/partialCancel/{query}/0/{SLUG}/1"
+    system.warehouse.take()
+    for target in (
+        f"{path}?{own}",
+        f"{path}?prefix={mine}",
+        f"{mine}{path[26:]}",
+        f"{tag}{partial}",
+        f"{mine}{partial}",
+        path.replace("/~", "/%7E"),
+        path.replace("queued", "executing"),
+    ):
+        for method in ("GET", "HEAD", "DELETE"):
+            for headers in (
+                (),
+                (("X-HTTP-Method-Override", "POST"), ("X-Original-URL", own), ("X-Forwarded-Prefix", mine)),
+            ):
+                reply = system.ask(target, thief, method=method, headers=headers)
+                assert reply.status in {400, 403, 404} or failed(reply), (target, method)
+    assert system.warehouse.take() == []
+    # The owner's own partial cancel is let through, and so is an encoded tilde, which is the same path.
+    assert system.ask(f"{tag}{partial}", owner, method="DELETE").status == 204
+    assert system.ask(path.replace("/~", "/%7E"), owner).status in {200, 400, 404}

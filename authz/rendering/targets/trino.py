@@ -10,6 +10,7 @@ Trino's client headers: https://trino.io/docs/current/develop/client-protocol.ht
 from typing import Final
 
 from authz.errors import Denied, Reason
+from authz.guardrails.trino import STATEMENT
 from authz.identity.principal import Principal
 from authz.policy.decision import Allow
 from authz.policy.policyset import Warehouse
@@ -30,7 +31,6 @@ from authz.signing.keys import SigningKeys
 CREDENTIAL: Final = "scope"
 """The name of the extra credential."""
 
-STATEMENT: Final = "/v1/statement"
 INFO: Final = "/v1/info"
 PREFIX: Final = "x-forwarded-prefix"
 

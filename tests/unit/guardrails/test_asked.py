@@ -1,5 +1,6 @@
 """Where the SQL stands in a request, and what could hide some of it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ def request(
     return AccessRequest(
         method=method,
         host="edge",
-        path="/",
+        path="/v1/statement",
         query=query,
         body=body,
         context=SHOWN if context is None else context,
@@ -161,3 +162,11 @@ def test_statements_of_clickhouse_in_two_places(
 ) -> None:
     """The server puts query and body together, and reads forms; nobody would have examined the whole."""
     assert refused(read_clickhouse, request(body, query, **headers)) is reason
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/statement/", "/V1/statement", "/v1/info", "/v1/task/x"])
+def test_a_statement_that_is_sent_elsewhere_is_no_doubt_of_ours(path: str) -> None:
+    """A 503 would have drivers ask again for minutes, and an alert ring."""
+    elsewhere = replace(request(b"select 1", context={"warehouse": "lake"}), path=path)
+    assert refused(read_trino, elsewhere) is Reason.ROUTE_UNKNOWN
+    assert read_trino(replace(elsewhere, method="GET")) is None
