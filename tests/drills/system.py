@@ -97,6 +97,12 @@ class Drill:
         lines = [line for trail in self.trails() for path in trail.glob("*.jsonl") for line in lines_of(path)]
         return {line["decision_id"]: line for line in lines if line["kind"] == "decision"}
 
+    def until_well(self, load: Load) -> None:
+        """Everybody gets what they should, of both workers: one may have been ejected for a while when it was slow to start."""
+        load.until_well()
+        self.whole.wait_until_healthy()
+        load.until_well()
+
     def assert_kept(self, load: Load) -> None:
         """Every allow that a client saw is on record as one, and nobody else's request reached the warehouse."""
         records = self.recorded()

@@ -41,7 +41,7 @@ def test_connections_at_a_worker_leave_room_for_everything_else(
     """Its share is taken and not more; checks, metrics and a change of the policy go on."""
     row = ROWS["worker-flooded"]
     with drill.load() as load:
-        load.until_well()
+        drill.until_well(load)
         before, mark = drill.scrape(), load.mark
         with worker_flooded(drill) as connections:
             if len(connections) < 10_000:
@@ -81,7 +81,7 @@ def test_a_worker_has_no_descriptor_left(drill: Drill) -> None:
     first, second = drill.whole.workers
     assert drill.whole.ask("/ledger/rows", revoked).status == 200
     with drill.load() as load:
-        load.until_well()
+        drill.until_well(load)
         before, mark = drill.scrape(), load.mark
         with without_descriptors(drill):
             _change_policy(drill, "emea-c")

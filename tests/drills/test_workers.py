@@ -20,7 +20,7 @@ def test_a_worker_is_killed(drill: Drill) -> None:
     """Envoy takes it out after its first failures; started again it is asked again, and no allow lacks its record."""
     row = ROWS["worker-killed"]
     with drill.load() as load:
-        load.until_well()
+        drill.until_well(load)
         before, mark = drill.scrape(), load.mark
         with worker_killed(drill):
             load.until(mark, 503)
@@ -40,7 +40,7 @@ def test_a_worker_hangs(drill: Drill) -> None:
     """Envoy gives up once and asks it nothing more, neither at once nor when the first ejection is over."""
     row = ROWS["worker-hung"]
     with drill.load() as load:
-        load.until_well()
+        drill.until_well(load)
         before, mark = drill.scrape(), load.mark
         with worker_hung(drill):
             load.until(mark, 503)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from authz.config.load import load_policy
 from authz.edge.render import render_envoy
 from tests.edge_client import Reply, ask, client_context
@@ -77,15 +79,31 @@ class Gateway:
         """A connection for many requests, one after the other."""
         return http.client.HTTPSConnection("127.0.0.1", self.envoy.port, context=self.context, timeout=15)
 
-    def text(self, path: str) -> str:
-        """What the operator's port of each worker says, all in one."""
+    def texts(self, path: str) -> list[str]:
+        """What the operator's port of each worker says."""
         found = []
         for port in self.metrics_ports:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             with contextlib.closing(connection):
                 connection.request("GET", path)
                 found.append(connection.getresponse().read().decode())
-        return "\n".join(found)
+        return found
+
+    def text(self, path: str) -> str:
+        """What the operator's port of each worker says, all in one."""
+        return "\n".join(self.texts(path))
+
+    def allowed(self) -> list[float]:
+        """How many checks each worker has allowed."""
+        return [
+            sum(
+                sample.value
+                for family in text_string_to_metric_families(text)
+                for sample in family.samples
+                if sample.name == "scopegate_decisions_total" and sample.labels["outcome"] == "allow"
+            )
+            for text in self.texts("/metrics")
+        ]
 
     def everything_written(self) -> str:
         """Every log, audit record and metric."""
