@@ -20,6 +20,7 @@ OVERLAYS: Final = ("dev", "staging", "prod")
 RENDERED: Final = {
     **{name: ROOT / "deploy/k8s/overlays" / name for name in OVERLAYS},
     "vault": ROOT / "tests/kubernetes/vault",
+    "assertion": ROOT / "tests/kubernetes/assertion",
 }
 """What is rendered, by the name of its golden file."""
 

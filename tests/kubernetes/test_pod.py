@@ -7,178 +7,39 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import grpc
 import h2.connection
 import hpack
 import pytest
-import yaml
-from envoy_data_plane.envoy.service.ratelimit.v3 import (
-    RateLimitRequest,
-    RateLimitResponse,
-    RateLimitResponseCode,
-)
 from hyperframe.frame import Frame, GoAwayFrame, HeadersFrame
 
-from tests.edge_client import Reply, ask, client_context
-from tests.edge_counterparts import Answer, Seen, Warehouse
+from tests.edge_client import Reply, client_context
+from tests.edge_counterparts import Answer, Seen
 from tests.envoy_process import (
     client_leaf,
-    present_authority,
     server_leaf,
-    short_directory,
     wait_until,
     write_leaf,
 )
-from tests.kubernetes.local_pod import LocalPod, in_background, mount_like_kubelet, with_keys
+from tests.kubernetes.local_pod import LocalPod, in_background, mount_like_kubelet
 from tests.kubernetes.manifests import of_kind
-from tests.pki import Authority, Leaf, uri
-from tests.tokens import SigningKey, claims, ec_key, jwks, mint
+from tests.kubernetes.system import KEY, PodSystem, as_secret, pod_system
+from tests.pki import uri
 
 OVERLAY = "staging"
-KEY = "the-warehouses-own-key"
-WAREHOUSE = "warehouse.warehouse.svc.cluster.local:8443"
-LIMITS = "limits.scopegate.svc.cluster.local:8081"
-
-
-class LimitService:
-    """The rate limit service's counterpart: whoever is in `over` has had enough."""
-
-    def __init__(self) -> None:
-        self.over: set[str] = set()
-        self.asked: list[dict[str, str]] = []
-        self._server = grpc.server(ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
-        handler = grpc.unary_unary_rpc_method_handler(self._decide)
-        name = "envoy.service.ratelimit.v3.RateLimitService"
-        self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(name, {"ShouldRateLimit": handler}),)
-        )
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop(0).wait(5)
-
-    def _decide(self, data: bytes, _: grpc.ServicerContext) -> bytes:
-        request = RateLimitRequest.parse(data)
-        (descriptor,) = request.descriptors
-        facts = {"domain": request.domain, **{entry.key: entry.value for entry in descriptor.entries}}
-        self.asked.append(facts)
-        code = RateLimitResponseCode
-        over = facts["principal"] in self.over
-        return bytes(RateLimitResponse(overall_code=code.OVER_LIMIT if over else code.OK))
-
-
-@dataclass(slots=True)
-class System:
-    pod: LocalPod
-    warehouse: Warehouse
-    limits: LimitService
-    key: SigningKey
-    servers: Authority
-    clients: Authority
-    policy: dict[str, str]
-
-    @property
-    def context(self) -> ssl.SSLContext:
-        return client_context(self.pod.directory / "ca.pem")
-
-    def token(self, subject: str = "ann", *groups: str, **changes: Any) -> str:
-        """A token of the issuer that the overlay names."""
-        now = int(time.time())
-        (issuer,) = yaml.safe_load(self.policy["environment.yaml"])["issuers"].values()
-        made = claims(
-            iss=issuer["issuer"],
-            aud=issuer["audiences"],
-            sub=subject,
-            groups=list(groups or ("analysts-emea",)),
-            iat=now - 5,
-            nbf=now - 5,
-            exp=now + 600,
-        )
-        return mint({**made, **changes}, self.key)
-
-    def ask(self, target: str, token: str | None = None, **request: Any) -> Reply:
-        headers = [] if token is None else [("authorization", f"Bearer {token}")]
-        context = request.pop("context", self.context)
-        return ask(self.pod.port("8443"), context, target, headers=headers, **request)
-
-    def regions(self, target: str, **request: Any) -> list[str] | None:
-        """The regions that the warehouse was told for one allowed request; None for all."""
-        self.warehouse.reset()
-        reply = self.ask(target, **request)
-        assert reply.status == 200, reply
-        (seen,) = self.warehouse.take()
-        (scope,) = seen.values("x-scope-json")
-        return _regions(json.loads(scope))
-
-    def metric(self, worker: int, name: str) -> float:
-        _, text = self.pod.get(9100 + worker, "/metrics")
-        (line,) = (line for line in text.splitlines() if line.startswith(f"{name} "))
-        return float(line.rpartition(" ")[2])
-
-
-def _regions(scope: Any) -> list[str] | None:
-    text = json.dumps(scope)
-    found = [region for region in ("EU", "UK", "US") if f'"{region}"' in text]
-    return found or None
 
 
 @pytest.fixture(scope="module")
-def made() -> Iterator[System]:
+def made() -> Iterator[PodSystem]:
     """A pod that runs, for all tests but the one that ends it."""
-    with _system() as system, system.pod:
+    with pod_system(OVERLAY) as system, system.pod:
         yield system
 
 
-class _system:  # noqa: N801 - a context manager, read as a function
-    """Counterparts, and the pod's volumes as cert-manager, the secret store and kubelet would fill them."""
-
-    def __enter__(self) -> System:
-        self._directory = short_directory()
-        directory = self._directory.__enter__()
-        servers, clients, upstreams = (
-            present_authority(f"{name} CA") for name in ("Servers", "Clients", "Upstream")
-        )
-        certificate, private = write_leaf(directory, "warehouse", server_leaf(upstreams))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, private)
-        self._warehouse = Warehouse(context)
-        warehouse = self._warehouse.__enter__()
-        self._limits = LimitService()
-        limits = self._limits.__enter__()
-        counterparts = {WAREHOUSE: f"127.0.0.1:{warehouse.port}", LIMITS: f"127.0.0.1:{limits.port}"}
-        pod = LocalPod(OVERLAY, "scopegate", directory, counterparts)
-        key = ec_key("pod")
-        (directory / "jwks.json").write_bytes(jwks(key))
-        (directory / "ca.pem").write_bytes(servers.pem)
-        mount_like_kubelet(pod.volume("tls"), _secret(server_leaf(servers)))
-        (pod.volume("trust") / "clients-ca.pem").write_bytes(clients.pem)
-        (pod.volume("trust") / "upstream-ca.pem").write_bytes(upstreams.pem)
-        (pod.volume("keys") / "warehouse.key").write_text(KEY)
-        policy = pod.configmaps("policy")
-        policy["environment.yaml"] = with_keys(policy["environment.yaml"], directory / "jwks.json")
-        mount_like_kubelet(pod.volume("policy"), policy)
-        return System(pod, warehouse, limits, key, servers, clients, policy)
-
-    def __exit__(self, *error: object) -> None:
-        self._warehouse.__exit__(*error)
-        self._directory.__exit__(*error)
-
-
-def _secret(leaf: Leaf) -> dict[str, str]:
-    """As cert-manager writes one."""
-    return {"tls.crt": leaf.pem, "tls.key": leaf.key_pem.decode()}
-
-
-def test_nobody_gets_anything_without_a_credential(made: System) -> None:
+def test_nobody_gets_anything_without_a_credential(made: PodSystem) -> None:
     """401, and nothing reaches the warehouse."""
     made.warehouse.reset()
     assert made.ask("/api/sales").status == 401
@@ -186,7 +47,7 @@ def test_nobody_gets_anything_without_a_credential(made: System) -> None:
     assert made.warehouse.take() == []
 
 
-def test_an_analyst_gets_their_rows(made: System) -> None:
+def test_an_analyst_gets_their_rows(made: PodSystem) -> None:
     """Over TLS, with the scope, and with the key that only Envoy holds."""
     made.warehouse.reset()
     assert made.ask("/api/sales?first", made.token()).status == 200
@@ -195,7 +56,7 @@ def test_an_analyst_gets_their_rows(made: System) -> None:
     assert made.regions("/api/sales?second", token=made.token()) == ["EU", "UK"]
 
 
-def test_a_machine_gets_all_rows_by_its_certificate(made: System) -> None:
+def test_a_machine_gets_all_rows_by_its_certificate(made: PodSystem) -> None:
     """The SPIFFE ID that cert-manager's Certificate asks for is the one that the policy names."""
     (spiffe,) = of_kind(OVERLAY, "Certificate")["tableau-extract"]["spec"]["uris"]
     certificate = write_leaf(made.pod.directory, "extract", client_leaf(made.clients, uri(spiffe)))
@@ -203,7 +64,7 @@ def test_a_machine_gets_all_rows_by_its_certificate(made: System) -> None:
     assert made.regions("/api/sales?machine", context=context) is None
 
 
-def test_whoever_had_enough_of_all_pods_gets_no_more(made: System) -> None:
+def test_whoever_had_enough_of_all_pods_gets_no_more(made: PodSystem) -> None:
     """429 where the limit service says so, by warehouse and principal; everybody else gets their rows."""
     eager, modest = made.token("eager"), made.token("modest")
     assert made.ask("/api/sales?eager", eager).status == 200
@@ -220,7 +81,7 @@ def test_whoever_had_enough_of_all_pods_gets_no_more(made: System) -> None:
     assert made.ask("/api/sales?modest", modest).status == 200
 
 
-def test_operators_read_and_do_nothing_else(made: System) -> None:
+def test_operators_read_and_do_nothing_else(made: PodSystem) -> None:
     """Metrics of Envoy and of each worker; no order and no other page of the admin interface."""
     status, text = made.pod.get(9901, "/metrics")
     assert status == 200
@@ -233,18 +94,18 @@ def test_operators_read_and_do_nothing_else(made: System) -> None:
     assert made.pod.get(9901, "/readyz")[0] == 200
 
 
-def test_envoy_follows_a_renewed_certificate(made: System) -> None:
+def test_envoy_follows_a_renewed_certificate(made: PodSystem) -> None:
     """In force for new connections as soon as kubelet has swapped the link; no process is another one."""
     before = {name: process.pid for name, process in made.pod.processes.items()}
     renewed = server_leaf(made.servers)
     assert _presented(made) != renewed.pem
-    mount_like_kubelet(made.pod.volume("tls"), _secret(renewed))
+    mount_like_kubelet(made.pod.volume("tls"), as_secret(renewed))
     wait_until(lambda: _presented(made) == renewed.pem, "the renewed certificate is presented")
     assert made.ask("/api/sales?renewed", made.token()).status == 200
     assert {name: process.pid for name, process in made.pod.processes.items()} == before
 
 
-def _presented(made: System) -> str:
+def _presented(made: PodSystem) -> str:
     plain = socket.create_connection(("127.0.0.1", made.pod.port("8443")), timeout=20)
     with made.context.wrap_socket(plain, server_hostname="localhost") as connection:
         certificate = connection.getpeercert(binary_form=True)
@@ -252,7 +113,7 @@ def _presented(made: System) -> str:
     return ssl.DER_cert_to_PEM_cert(certificate)
 
 
-def test_rules_reload_when_kubelet_swaps_the_link(made: System) -> None:
+def test_rules_reload_when_kubelet_swaps_the_link(made: PodSystem) -> None:
     """Refused ones leave the old in force, good ones are in force everywhere; Envoy is told of neither."""
     before = made.pod.processes["envoy"].pid
     broken = {
@@ -282,7 +143,7 @@ def test_rules_reload_when_kubelet_swaps_the_link(made: System) -> None:
 class Client:
     """One that keeps its connection, and opens another only as long as it is led to this pod."""
 
-    system: System
+    system: PodSystem
     number: int
     led_here: threading.Event
     answered: int = 0
@@ -321,7 +182,7 @@ class Client:
                 return
 
 
-def test_an_absent_limit_service_takes_nothing_away(made: System) -> None:
+def test_an_absent_limit_service_takes_nothing_away(made: PodSystem) -> None:
     """The neighbour: each Envoy's own limit is still there. The last test of this pod, because the service is gone."""
     made.limits.__exit__()
     assert made.ask("/api/sales?unlimited", made.token("eager")).status == 200
@@ -329,7 +190,7 @@ def test_an_absent_limit_service_takes_nothing_away(made: System) -> None:
 
 def test_the_end_of_the_pod_loses_no_answer() -> None:
     """Under load, with a long query open: Envoy drains and goes, then the workers, and nobody got anything but rows."""
-    with _system() as system, system.pod as pod:
+    with pod_system(OVERLAY) as system, system.pod as pod:
         asked, finish = threading.Event(), threading.Event()
 
         def answer(seen: Seen) -> Answer:
@@ -393,7 +254,7 @@ def _outcomes(pod: LocalPod) -> list[str]:
 
 def test_a_connection_with_many_requests_is_told_to_go() -> None:
     """HTTP/2: one more request on it is answered, with GOAWAY; then Envoy ends, and nobody listens."""
-    with _system() as system, system.pod as pod:
+    with pod_system(OVERLAY) as system, system.pod as pod:
         token = system.token()
         with Http2(pod.port("8443"), system.context) as connection:
             assert connection.ask("/api/sales?1", token) == (200, False)

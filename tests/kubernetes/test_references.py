@@ -23,6 +23,7 @@ FROM_OUTSIDE: Final = {
     "staging": {("ConfigMap", "scopegate-trust")},
     "prod": {("ConfigMap", "scopegate-trust")},
     "vault": {("ConfigMap", "scopegate-trust")},
+    "assertion": {("ConfigMap", "scopegate-trust"), ("Secret", "scopegate-assertion")},
 }
 """What docs/kubernetes.md asks for; everything else is made by the manifests."""
 

@@ -161,6 +161,35 @@ def test_only_prometheus_reaches_metrics_and_nobody_the_workers(overlay: str) ->
     (peer,) = operators["from"]
     assert set(peer) == {"namespaceSelector", "podSelector"}
     assert {port["port"] for port in operators["ports"]} == {9101, 9102, 9901}
+    let_in = {
+        name: policy["ingress"] for name, policy in _policies(overlay).items() if _lets_into_pod(policy)
+    }
+    assert set(let_in) - {"scopegate"} == ({"assertion-keys"} if overlay == "assertion" else set())
+
+
+def test_the_warehouse_reads_the_public_keys_and_reaches_nothing_else() -> None:
+    """Its pods only, at the port of one worker; the private ones are in the workers and nowhere else."""
+    (rule,) = _policies("assertion")["assertion-keys"]["ingress"]
+    assert rule == {
+        "from": [
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "warehouse"}},
+                "podSelector": {"matchLabels": {"app.kubernetes.io/name": "warehouse"}},
+            }
+        ],
+        "ports": [{"protocol": "TCP", "port": 9101}],
+    }
+    holding = {
+        container.name
+        for container in containers("assertion")
+        if any(mount["name"] == "assertion" for mount in container.spec.get("volumeMounts", []))
+    }
+    assert holding == {"worker-1", "worker-2"}
+
+
+def _lets_into_pod(policy: dict[str, Any]) -> bool:
+    selected = policy["podSelector"].get("matchLabels", {})
+    return "ingress" in policy and selected == {"app.kubernetes.io/name": "scopegate"}
 
 
 @pytest.mark.parametrize("overlay", RENDERED)
