@@ -129,7 +129,11 @@ class SalesWarehouse:
             case "hash":
                 return f"left(sha256('{self._salt}' || {column}), 16) AS {column}"
             case "last4":
-                return f"right(CAST({column} AS VARCHAR), 4) AS {column}"
+                text = f"CAST({column} AS VARCHAR)"
+                return (
+                    f"CASE WHEN length({text}) > 4 THEN right({text}, 4)"
+                    f" WHEN {column} IS NOT NULL THEN '****' END AS {column}"
+                )
             case "year":
                 return f"year({column}) AS {column}"
             case "null":

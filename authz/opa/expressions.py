@@ -51,8 +51,17 @@ def column_mask(mask: ColumnMask, column: str, type_: str) -> str | None:
 
 def _last_four(column: str, type_: str) -> str:
     text = exp.cast(_column(column), "varchar", dialect="trino")
-    begin = exp.Sub(this=_call("length", text.copy()), expression=exp.Literal.number(3))
-    shown = _call("substr", text, _call("greatest", begin, exp.Literal.number(1)))
+    # A char is padded with blanks, which would count as characters of the value.
+    value = _call("rtrim", text) if type_.startswith("char") else text
+    # The last four of four would be all of it.
+    shown = (
+        exp.Case()
+        .when(
+            exp.GT(this=_call("length", value), expression=exp.Literal.number(4)),
+            _call("substr", value.copy(), exp.Literal.number(-4)),
+        )
+        .when(_column(column).is_(exp.null()).not_(), exp.Literal.string("****"))
+    )
     # Trino refuses a mask of another type than the column's.
     return _sql(exp.cast(shown, type_, dialect="trino"))
 

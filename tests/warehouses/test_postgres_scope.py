@@ -259,6 +259,14 @@ def test_hashes_are_equal_for_equal_values_and_keyed(connection: Connection) -> 
     assert first != connection.execute("SELECT encode(sha256('a@x'), 'hex')").fetchone()[0]  # type: ignore[index]
 
 
+def test_last4_shows_nothing_of_a_value_that_has_no_more_than_four_characters(connection: Connection) -> None:
+    """The last four of four would be all of it."""
+    connection.execute("INSERT INTO base.things (id, email) VALUES (1, 'a@xy'), (2, 'a@xyz'), (3, NULL)")
+    become(connection, claims(EVERYTHING, labels={"pii": "last4"}))
+    shown = connection.execute("SELECT email FROM scopegate_api.things ORDER BY id").fetchall()
+    assert shown == [("****",), ("@xyz",), (None,)]
+
+
 def test_a_filter_works_on_what_is_shown(connection: Connection) -> None:
     """Else a client would find a hidden value by asking for it, letter by letter."""
     connection.execute("INSERT INTO base.things (id, email) VALUES (1, 'ann@example.com')")

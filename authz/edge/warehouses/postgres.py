@@ -128,7 +128,8 @@ CREATE OR REPLACE FUNCTION scopegate.shown(name text, kind regtype, label text) 
 AS $$
   SELECT format('CASE (SELECT scopegate.treatment(%2$L)) WHEN ''clear'' THEN %1$I', name, label) || CASE
     WHEN kind IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) THEN format(
-      ' WHEN ''hash'' THEN scopegate.hashed(%1$I::text) WHEN ''last4'' THEN right(%1$I::text, 4)', name)
+      ' WHEN ''hash'' THEN scopegate.hashed(%1$I::text) WHEN ''last4'' THEN CASE WHEN length(%1$I::text) > 4'
+      ' THEN right(%1$I::text, 4) WHEN %1$I IS NOT NULL THEN ''****'' END', name)
     WHEN kind IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) THEN format(
       ' WHEN ''year'' THEN date_trunc(''year'', %1$I)::%2$s', name, kind)
     ELSE '' END || ' END'

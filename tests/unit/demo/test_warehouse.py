@@ -94,6 +94,19 @@ def test_a_masked_column_keeps_its_name_but_not_its_values(
     assert "@mail" not in str(answer["sample"])
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [("1234", "****"), ("", "****"), ("12345", "2345"), (None, None)]
+)
+def test_last4_shows_nothing_of_a_value_that_has_no_more_than_four_characters(
+    connection: duckdb.DuckDBPyConnection, value: str | None, shown: str | None
+) -> None:
+    """The last four of four would be all of it."""
+    warehouse = SalesWarehouse(connection)
+    connection.execute("CREATE TEMP TABLE short AS SELECT ?::VARCHAR AS pin", [value])
+    expression = warehouse._expression("pin", "last4")
+    assert connection.execute(f"SELECT {expression} FROM short").fetchone() == (shown,)
+
+
 def test_a_mask_that_the_warehouse_does_not_know_is_an_error(connection: duckdb.DuckDBPyConnection) -> None:
     """Rather no answer than the clear value."""
     with pytest.raises(Refused):

@@ -208,7 +208,8 @@ def test_columns_are_masked_by_the_scope() -> None:
     by_place = {mask["index"]: mask["viewExpression"]["expression"] for mask in masks}  # type: ignore[index]
     assert by_place == {
         1: "NULL",
-        2: 'CAST(substr(CAST("card" AS VARCHAR), greatest(length(CAST("card" AS VARCHAR)) - 3, 1)) AS VARCHAR(40))',
+        2: 'CAST(CASE WHEN length(CAST("card" AS VARCHAR)) > 4 THEN substr(CAST("card" AS VARCHAR), -4) '
+        "WHEN NOT \"card\" IS NULL THEN '****' END AS VARCHAR(40))",
         3: "date_trunc('year', \"born\")",
         4: "NULL",
     }

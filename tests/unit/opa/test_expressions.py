@@ -78,13 +78,20 @@ def test_a_clear_column_has_no_mask_and_every_other_has_one() -> None:
     } == {False}
 
 
-@pytest.mark.parametrize("type_", ["varchar", "varchar(40)", "char(6)"])
+@pytest.mark.parametrize("type_", ["varchar", "varchar(40)"])
 def test_the_last_four_are_of_the_columns_own_type(type_: str) -> None:
     """Trino refuses a mask of another type, and a quote in a name ends nothing."""
     assert column_mask(ColumnMask.LAST4, 'e"m', type_) == (
-        'CAST(substr(CAST("e""m" AS VARCHAR), greatest(length(CAST("e""m" AS VARCHAR)) - 3, 1)) '
-        f"AS {type_.upper()})"
+        'CAST(CASE WHEN length(CAST("e""m" AS VARCHAR)) > 4 THEN substr(CAST("e""m" AS VARCHAR), -4) '
+        f'WHEN NOT "e""m" IS NULL THEN \'****\' END AS {type_.upper()})'
     )
+
+
+def test_the_blanks_that_pad_a_char_do_not_count_among_the_last_four() -> None:
+    """`ab` in a char(6) would be longer than four, and two of its last four."""
+    shown = column_mask(ColumnMask.LAST4, "pin", "char(6)")
+    assert shown is not None
+    assert shown.startswith('CAST(CASE WHEN length(rtrim(CAST("pin" AS VARCHAR))) > 4 THEN')
 
 
 @pytest.mark.parametrize("type_", ["date", "timestamp(3)", "timestamp(6) with time zone"])

@@ -3,6 +3,8 @@ package io.scopegate.trino;
 import com.nimbusds.jose.JOSEException;
 import com.nimbusds.jose.JOSEObjectType;
 import com.nimbusds.jose.JWSAlgorithm;
+import com.nimbusds.jose.JWSHeader;
+import com.nimbusds.jose.jwk.JWKMatcher;
 import com.nimbusds.jose.jwk.source.JWKSource;
 import com.nimbusds.jose.proc.BadJOSEException;
 import com.nimbusds.jose.proc.DefaultJOSEObjectTypeVerifier;
@@ -37,8 +39,7 @@ final class AssertionVerifier {
     AssertionVerifier(String issuer, String warehouse, JWKSource<SecurityContext> keys) {
         processor.setJWSTypeVerifier(new DefaultJOSEObjectTypeVerifier<>(new JOSEObjectType("scope+jwt")));
         // Pinned here and, by the `alg` of each published key, once more there; never what the header says alone.
-        processor.setJWSKeySelector(
-                new JWSVerificationKeySelector<>(Set.of(JWSAlgorithm.ES256, JWSAlgorithm.RS256), keys));
+        processor.setJWSKeySelector(new NamedKeySelector(keys));
         var claims = new DefaultJWTClaimsVerifier<SecurityContext>(
                 warehouse, new JWTClaimsSet.Builder().issuer(issuer).build(), Set.of("sub", "exp", "iat"));
         claims.setMaxClockSkew(0);
@@ -76,6 +77,21 @@ final class AssertionVerifier {
             return processor.process(assertion, null);
         } catch (ParseException | BadJOSEException | JOSEException e) {
             throw new RefusedException("assertion_invalid");
+        }
+    }
+
+    /** A key counts under its own `kid` and for its own `alg`; Nimbus would take one that names neither for any. */
+    private static final class NamedKeySelector extends JWSVerificationKeySelector<SecurityContext> {
+        NamedKeySelector(JWKSource<SecurityContext> keys) {
+            super(Set.of(JWSAlgorithm.ES256, JWSAlgorithm.RS256), keys);
+        }
+
+        @Override
+        protected JWKMatcher createJWKMatcher(JWSHeader header) {
+            JWKMatcher matcher = super.createJWKMatcher(header);
+            return matcher == null || header.getKeyID() == null
+                    ? null
+                    : new JWKMatcher.Builder(matcher).algorithm(header.getAlgorithm()).build();
         }
     }
 }

@@ -19,6 +19,7 @@ import javax.crypto.spec.SecretKeySpec;
  */
 public final class HashFunction {
     static final String NAME = "scopegate_hash";
+    static final int CHARACTERS = 64;
 
     // Trino calls functions by their class; there is one access control in a server.
     private static volatile SecretKeySpec key;

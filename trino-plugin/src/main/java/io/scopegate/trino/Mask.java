@@ -32,15 +32,28 @@ enum Mask {
         boolean moment =
                 type instanceof DateType || type instanceof TimestampType || type instanceof TimestampWithTimeZoneType;
         String shown = switch (this) {
-            case HASH -> text && hashable ? HashFunction.NAME + "(CAST(" + quoted + " AS varchar))" : "NULL";
-            case LAST4 -> text ? lastFour("CAST(" + quoted + " AS varchar)") : "NULL";
+            case HASH -> text && hashable && holdsHash(type) ? HashFunction.NAME + "(CAST(" + quoted + " AS varchar))" : "NULL";
+            case LAST4 -> text ? lastFour(type, quoted) : "NULL";
             case YEAR -> moment ? "date_trunc('year', " + quoted + ")" : "NULL";
             case NULL -> "NULL";
         };
         return "CAST(" + shown + " AS " + type.getDisplayName() + ")";
     }
 
-    private static String lastFour(String text) {
-        return "substr(" + text + ", greatest(length(" + text + ") - 3, 1))";
+    /** A hash that is cut is no hash: some bits of it are soon guessed, and many values share them. */
+    private static boolean holdsHash(Type type) {
+        return switch (type) {
+            case VarcharType varchar -> varchar.isUnbounded() || varchar.getBoundedLength() >= HashFunction.CHARACTERS;
+            case CharType fixed -> fixed.getLength() >= HashFunction.CHARACTERS;
+            default -> false;
+        };
+    }
+
+    private static String lastFour(Type type, String quoted) {
+        String text = "CAST(" + quoted + " AS varchar)";
+        // A char is padded with blanks, which would count as characters of the value.
+        text = type instanceof CharType ? "rtrim(" + text + ")" : text;
+        return "CASE WHEN length(" + text + ") > 4 THEN substr(" + text + ", -4) WHEN " + quoted
+                + " IS NOT NULL THEN '****' END";
     }
 }

@@ -192,6 +192,7 @@ final class ScopegateAccessControl implements SystemAccessControl {
             return Map.of();
         }
         TableScope scope = table(context, table).orElseThrow(() -> closed(table));
+        requireLabelled(table, scope, columns);
         var masks = new HashMap<ColumnSchema, ViewExpression>();
         for (ColumnSchema column : columns) {
             Mask mask = scope.hidden().contains(column.getName()) ? Mask.NULL : scope.masked().get(column.getName());
@@ -201,6 +202,15 @@ final class ScopegateAccessControl implements SystemAccessControl {
             }
         }
         return masks;
+    }
+
+    /** A label that meets no column was meant for one that is called otherwise now, and would show clear. */
+    private static void requireLabelled(CatalogSchemaTableName table, TableScope scope, List<ColumnSchema> columns) {
+        Set<String> names = columns.stream().map(ColumnSchema::getName).collect(Collectors.toSet());
+        if (!names.containsAll(scope.hidden()) || !names.containsAll(scope.masked().keySet())) {
+            throw new AccessDeniedException(
+                    "Cannot select from table " + table + ": the policy labels a column that the table does not have");
+        }
     }
 
     @Override

@@ -11,6 +11,7 @@ import com.nimbusds.jose.JOSEObjectType;
 import com.nimbusds.jose.JWSAlgorithm;
 import com.nimbusds.jose.JWSHeader;
 import com.nimbusds.jose.crypto.MACSigner;
+import com.nimbusds.jose.jwk.ECKey;
 import com.nimbusds.jwt.JWTClaimsSet;
 import com.nimbusds.jwt.PlainJWT;
 import com.nimbusds.jwt.SignedJWT;
@@ -145,6 +146,27 @@ final class AssertionVerifierTest {
     void aStrangersKeyOpensNothingUnderTheNameOfOurs() {
         assertEquals("assertion_invalid", refused(signed(Assertions.key("one"), TYPE, claims -> {})));
         assertEquals("assertion_invalid", refused(signed(Assertions.key("two"), TYPE, claims -> {})));
+    }
+
+    @Test
+    void aKeyCountsForItsOwnAlgorithmOnly() {
+        var nameless = new ECKey.Builder(KEY).algorithm(null).build();
+        var verifier = Assertions.verifier(directory.resolve("jwks.json"), nameless);
+        String assertion = signed(claims -> {});
+        assertThrows(RefusedException.class, () -> verifier.verify(assertion, "alice"));
+        verifier().verify(assertion, "alice");
+    }
+
+    @Test
+    void anAssertionThatDoesNotSayItsKeyIsNotTaken() {
+        var nameless = new ECKey.Builder(KEY).keyID(null).build();
+        assertEquals("assertion_invalid", refused(signed(nameless, TYPE, claims -> {})));
+        verifier().verify(signed(KEY, TYPE, claims -> {}), "alice");
+    }
+
+    @Test
+    void keysAreKeptAsLongAsIsPromised() {
+        assertEquals(60_000, KeySource.KEPT_MILLISECONDS);
     }
 
     @Test

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.airlift.slice.Slices;
 import io.trino.spi.type.BigintType;
+import io.trino.spi.type.CharType;
 import io.trino.spi.type.DateType;
 import io.trino.spi.type.VarcharType;
 import org.junit.jupiter.api.Test;
@@ -24,8 +25,26 @@ final class MaskTest {
     void aMaskIsOfTheColumnsOwnType() {
         assertEquals("CAST(date_trunc('year', \"born\") AS date)", Mask.YEAR.expression("born", DateType.DATE, true));
         assertEquals(
-                "CAST(scopegate_hash(CAST(\"email\" AS varchar)) AS varchar(7))",
-                Mask.HASH.expression("email", VarcharType.createVarcharType(7), true));
+                "CAST(scopegate_hash(CAST(\"email\" AS varchar)) AS varchar(64))",
+                Mask.HASH.expression("email", VarcharType.createVarcharType(64), true));
+    }
+
+    @Test
+    void aHashThatWouldBeCutIsNull() {
+        assertEquals(
+                "CAST(NULL AS varchar(63))", Mask.HASH.expression("email", VarcharType.createVarcharType(63), true));
+        assertEquals("CAST(NULL AS char(63))", Mask.HASH.expression("email", CharType.createCharType(63), true));
+        assertEquals(
+                "CAST(scopegate_hash(CAST(\"email\" AS varchar)) AS char(64))",
+                Mask.HASH.expression("email", CharType.createCharType(64), true));
+    }
+
+    @Test
+    void theLastFourAreOfMoreThanFourAndPaddingDoesNotCount() {
+        assertEquals(
+                "CAST(CASE WHEN length(rtrim(CAST(\"pin\" AS varchar))) > 4 THEN substr(rtrim(CAST(\"pin\" AS varchar)), -4)"
+                        + " WHEN \"pin\" IS NOT NULL THEN '****' END AS char(9))",
+                Mask.LAST4.expression("pin", CharType.createCharType(9), true));
     }
 
     @Test
@@ -36,7 +55,8 @@ final class MaskTest {
     @Test
     void aNameCannotEndItsQuotes() {
         assertEquals(
-                "CAST(substr(CAST(\"a\"\"b\" AS varchar), greatest(length(CAST(\"a\"\"b\" AS varchar)) - 3, 1)) AS varchar)",
+                "CAST(CASE WHEN length(CAST(\"a\"\"b\" AS varchar)) > 4 THEN substr(CAST(\"a\"\"b\" AS varchar), -4)"
+                        + " WHEN \"a\"\"b\" IS NOT NULL THEN '****' END AS varchar)",
                 Mask.LAST4.expression("a\"b", VarcharType.VARCHAR, true));
     }
 

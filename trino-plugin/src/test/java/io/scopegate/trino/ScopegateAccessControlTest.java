@@ -117,8 +117,20 @@ final class ScopegateAccessControlTest {
     void aHiddenColumnThatIsReadAllTheSameIsNull() {
         var masks = control().getColumnMasks(alice(), ORDERS, List.of(column("email"), column("phone"), column("region")));
         assertEquals("CAST(NULL AS varchar)", masks.get(column("email")).getExpression());
-        assertTrue(masks.get(column("phone")).getExpression().startsWith("CAST(substr("));
+        assertTrue(masks.get(column("phone")).getExpression().startsWith("CAST(CASE WHEN length("));
         assertFalse(masks.containsKey(column("region")));
+    }
+
+    @Test
+    void aLabelThatMeetsNoColumnClosesTheTable() {
+        SystemAccessControl control = control();
+        for (var columns : List.of(
+                List.of(column("e_mail"), column("phone")), List.of(column("email"), column("telephone")), List.<ColumnSchema>of())) {
+            var denied =
+                    assertThrows(AccessDeniedException.class, () -> control.getColumnMasks(alice(), ORDERS, columns));
+            assertTrue(denied.getMessage().endsWith("labels a column that the table does not have"));
+        }
+        assertDoesNotThrow(() -> control.getColumnMasks(alice(), ORDERS, List.of(column("email"), column("phone"))));
     }
 
     private static ColumnSchema column(String name) {
