@@ -102,7 +102,7 @@ def test_last4_shows_nothing_of_a_value_that_has_no_more_than_four_characters(
 ) -> None:
     """The last four of four would be all of it."""
     warehouse = SalesWarehouse(connection)
-    connection.execute("CREATE TEMP TABLE short AS SELECT ?::VARCHAR AS pin", [value])
+    connection.execute("CREATE OR REPLACE TEMP TABLE short AS SELECT ?::VARCHAR AS pin", [value])
     expression = warehouse._expression("pin", "last4")
     assert connection.execute(f"SELECT {expression} FROM short").fetchone() == (shown,)
 
