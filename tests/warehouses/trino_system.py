@@ -63,7 +63,7 @@ warehouses:
 """ + acme.RULES.replace("{", "{{").replace("}", "}}").replace("restrictions:", _EXTRACTS + "restrictions:")
 TRUSTED = "loader"
 _COLUMNS = (
-    "id bigint, region varchar(8), ordered_at date, amount decimal(12,2), email varchar(40), paid boolean,"
+    "id bigint, region varchar(8), ordered_at date, amount decimal(12,2), email varchar(64), paid boolean,"
     " seen_at timestamp(3)"
 )
 
