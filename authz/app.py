@@ -28,6 +28,7 @@ from authz.transport.descriptors import available_descriptors, checking_connecti
 from authz.transport.grpcserver import GrpcServer
 from authz.transport.opa import OpaDesk, OpaServer
 from authz.transport.processing import AnswerProcessor
+from authz.transport.tracing import TraceGate
 
 EXIT_STOPPED: Final = 0
 EXIT_POLICY_REFUSED: Final = 1
@@ -85,10 +86,10 @@ def _audit_sink(settings: Settings, metrics: Metrics) -> AuditSink:
 
 
 def _spans(url: str | None, metrics: Metrics) -> Spans | None:
-    if url is None:
-        return None
     for fate in SpanFate:
         metrics.traced(fate.value, 0)
+    if url is None:
+        return None
     return Spans(collector(url), counted=lambda fate, spans: metrics.traced(fate.value, spans))
 
 
@@ -124,7 +125,11 @@ class Server:
             engine.settle,
             AnswerProcessor(engine.signing_keys).process,
             listeners=listeners,
-            traced=self._spans is not None,
+            traces=None
+            if self._spans is None
+            else TraceGate(
+                settings.traces_per_second, limited=lambda: metrics.traced(SpanFate.LIMITED.value, 1)
+            ),
         )
         self._admin = AdminServer(
             metrics=metrics.text, readiness=self._readiness, published=self._in_force.published_keys

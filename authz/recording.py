@@ -4,14 +4,13 @@ from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authz.audit.record import Recorder
+from authz.audit.record import Recorder, traceparent_of
 from authz.audit.sink import AuditSink
 from authz.check import Outcome, Phase
 from authz.errors import Denied, Reason
 from authz.policy.decision import Allow, Deny
 from authz.request import AccessRequest
 from authz.telemetry.metrics import Metrics
-from authz.telemetry.traces import TRACEPARENT
 from authz.transport.tracing import CheckTrace
 
 if TYPE_CHECKING:
@@ -59,34 +58,45 @@ class Recording:
         self._metrics = metrics
         self._audit = audit
 
-    def decided(
-        self, outcome: Outcome, request: AccessRequest | None, *, decision_id: str, at: float, seconds: float
+    def decided(  # noqa: PLR0913 - facts of one check; a value that holds them would be made for each
+        self,
+        outcome: Outcome,
+        request: AccessRequest | None,
+        *,
+        decision_id: str,
+        at: float,
+        seconds: float,
+        traceparent: str | None = None,
     ) -> "Kept | None":
         """Take note; see `Observer`."""
         decision = outcome.decision
         allowed = isinstance(decision, Allow)
         reason = decision.reason if isinstance(decision, Deny) else Reason.GRANTED
+        if traceparent is None:
+            traceparent = traceparent_of(request)
+        note = self._recorder.note(outcome, request, decision_id=decision_id, at=at, traceparent=traceparent)
+        count = partial(self._count, outcome, at=at, seconds=seconds, traceparent=traceparent)
         try:
-            future = self._audit.offer(self._recorder.note(outcome, request, decision_id=decision_id, at=at))
+            future = self._audit.offer(note)
         except Denied as denied:
-            self._count(outcome, request, denied.reason if allowed else reason, at=at, seconds=seconds)
+            count(denied.reason if allowed else reason)
             if allowed:
                 raise
             return None  # the sink has counted what is lost
         if future is None or not allowed:
-            self._count(outcome, request, reason, at=at, seconds=seconds)
+            count(reason)
             return None if future is None else Kept(future, lambda _: None)
-        return Kept(future, partial(self._count, outcome, request, at=at, seconds=seconds))
+        return Kept(future, count)
 
     def _count(
-        self, outcome: Outcome, request: AccessRequest | None, reason: Reason, *, at: float, seconds: float
+        self, outcome: Outcome, reason: Reason, *, at: float, seconds: float, traceparent: str | None
     ) -> None:
         self._metrics.decided(
             None if outcome.warehouse is None else outcome.warehouse.name,
             reason,
             seconds,
             warm=outcome.remembered,
-            traceparent=_traceparent(request),
+            traceparent=traceparent,
             at=at,
         )
         if reason is Reason.INTERNAL_ERROR:
@@ -95,8 +105,3 @@ class Recording:
     def timed(self, phases: Iterable[tuple[Phase, float]]) -> None:
         """Take note; see `Observer`."""
         self._metrics.timed(phases)
-
-
-def _traceparent(request: AccessRequest | None) -> str | None:
-    values = None if request is None else request.headers.get(TRACEPARENT)
-    return values[0] if values is not None and len(values) == 1 else None

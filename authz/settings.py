@@ -31,6 +31,8 @@ class Settings:
     """How many principals, decisions and answers are kept ready, each."""
     traces: str | None
     """URL of the OpenTelemetry collector that spans of sampled checks go to (`http://host:4318/v1/traces`)."""
+    traces_per_second: float
+    """How many checks of sampled traces are traced in a second; a client may have said that its trace is kept."""
     drain_notice_seconds: float
     """How long to go on answering after SIGTERM, so that Envoy's health checks notice first."""
     drain_grace_seconds: float

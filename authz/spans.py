@@ -32,11 +32,15 @@ _propagator: Final = TraceContextTextMapPropagator()
 
 
 class SpanFate(StrEnum):
-    """What became of spans. Those that were made and are neither of the others were dropped, or wait."""
+    """What became of spans."""
 
-    MADE = "made"
     EXPORTED = "exported"
     FAILED = "failed"
+    """The collector did not take them."""
+    DROPPED = "dropped"
+    """Too many waited for the collector."""
+    LIMITED = "limited"
+    """Never made, because of too many traces in a second: one for each check."""
 
 
 class Spans:
@@ -44,6 +48,8 @@ class Spans:
 
     def __init__(self, exporter: SpanExporter, *, counted: Callable[[SpanFate, int], None]) -> None:
         self._counted = counted
+        self._exporter = _Counting(exporter, counted)
+        self._made = 0
         resource = Resource.create({"service.name": "scopegate", "service.version": __version__})
         self._provider = TracerProvider(
             # Whoever is not sampled never gets here; a caller that says it is, is believed.
@@ -54,7 +60,7 @@ class Spans:
         )
         self._provider.add_span_processor(
             BatchSpanProcessor(
-                _Counting(exporter, counted),
+                self._exporter,
                 max_queue_size=MAX_WAITING,
                 schedule_delay_millis=_EVERY_MILLISECONDS,
                 max_export_batch_size=_BATCH,
@@ -67,6 +73,12 @@ class Spans:
         parent = _propagator.extract({"traceparent": trace.parent})
         if not api.get_current_span(parent).get_span_context().is_valid:
             return
+        parts = list(trace.parts())
+        # What the processor's own queue cannot take it would drop in silence.
+        if self._made - self._exporter.done + len(parts) + 1 > MAX_WAITING:
+            self._counted(SpanFate.DROPPED, len(parts) + 1)
+            return
+        self._made += len(parts) + 1
         span = self._tracer.start_span(
             "check",
             context=parent,
@@ -75,13 +87,10 @@ class Spans:
             start_time=_nanoseconds(trace.began),
         )
         within = api.set_span_in_context(span, parent)
-        made = 1
-        for name, began, ended in trace.parts():
+        for name, began, ended in parts:
             part = self._tracer.start_span(f"check.{name}", context=within, start_time=_nanoseconds(began))
             part.end(_nanoseconds(ended))
-            made += 1
         span.end(_nanoseconds(trace.ended()))
-        self._counted(SpanFate.MADE, made)
 
     def close(self) -> None:
         """Hand over what waits, for a bounded time."""
@@ -114,6 +123,8 @@ class _Counting(SpanExporter):
     def __init__(self, exporter: SpanExporter, counted: Callable[[SpanFate, int], None]) -> None:
         self._exporter = exporter
         self._counted = counted
+        self.done = 0
+        """Spans that are not waiting any more; written by the exporter's thread alone."""
 
     # Python 3.11 has no typing.override, hence the remarks.
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # type: ignore[explicit-override]
@@ -122,6 +133,7 @@ class _Counting(SpanExporter):
         except Exception:  # noqa: BLE001 - whatever it is, the spans are lost and nothing else
             result = SpanExportResult.FAILURE
         fate = SpanFate.EXPORTED if result is SpanExportResult.SUCCESS else SpanFate.FAILED
+        self.done += len(spans)
         self._counted(fate, len(spans))
         return result
 

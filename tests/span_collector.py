@@ -65,7 +65,11 @@ class SpanCollector:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1/traces"
+        return f"http://127.0.0.1:{self.port}/v1/traces"
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
 
     def of(self, trace: str) -> list[Span]:
         """The spans of one trace so far."""

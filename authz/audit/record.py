@@ -48,7 +48,7 @@ class Noted(NamedTuple):
     path: str
     source_address: str
     request_id: str
-    traceparent: tuple[str, ...]
+    traceparent: str | None
     statement: Asked | None
 
 
@@ -63,10 +63,21 @@ class Recorder:
         self._actors: dict[tuple[Principal, str], str] = {}
         self._answers: dict[Decision, str] = {}
 
-    def note(self, outcome: Outcome, request: AccessRequest | None, *, decision_id: str, at: float) -> Noted:
-        """Gather what the record is made of. `request` is None where the question could not be read."""
+    def note(
+        self,
+        outcome: Outcome,
+        request: AccessRequest | None,
+        *,
+        decision_id: str,
+        at: float,
+        traceparent: str | None = None,
+    ) -> Noted:
+        """Gather what the record is made of. `request` is None where the question could not be read.
+
+        `traceparent` is that of the trace that the request belongs to, in place of the request's own.
+        """
         if request is None:
-            asked: tuple[Any, ...] = (None, "", "", "", "", (), None)
+            asked: tuple[Any, ...] = (None, "", "", "", "", None, None)
         else:
             asked = (
                 request.method,
@@ -74,7 +85,7 @@ class Recorder:
                 request.path,
                 request.source_address,
                 request.request_id,
-                request.headers.get("traceparent", ()),
+                traceparent_of(request) if traceparent is None else traceparent,
                 outcome.statement,
             )
         return Noted(
@@ -204,6 +215,12 @@ def route_of(warehouse: Warehouse, path: str) -> str | None:
     return f"{best}*" if best else None
 
 
-def _trace_id(values: tuple[str, ...]) -> str | None:
-    match = _TRACEPARENT.match(values[0]) if len(values) == 1 else None
+def traceparent_of(request: AccessRequest | None) -> str | None:
+    """What a request says of the trace it belongs to, if it says it once; a client's text."""
+    values = None if request is None else request.headers.get("traceparent")
+    return values[0] if values is not None and len(values) == 1 else None
+
+
+def _trace_id(traceparent: str | None) -> str | None:
+    match = None if traceparent is None else _TRACEPARENT.match(traceparent)
     return None if match is None else match[1]

@@ -193,6 +193,12 @@ def _audit_settings(options: dict[str, Any]) -> AuditSettings:
     help="An OpenTelemetry collector for spans of the traces that Envoy keeps: http://host:4318/v1/traces.",
 )
 @click.option(
+    "--traces-per-second",
+    default=20.0,
+    type=click.FloatRange(0.01, 10_000),
+    help="Checks that are traced in a second, at most: a client can ask for each of its own to be.",
+)
+@click.option(
     "--remember",
     default=DEFAULT_REMEMBERED,
     type=click.IntRange(100, 10_000_000),

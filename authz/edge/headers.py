@@ -24,16 +24,19 @@ _CONNECTION = ("x-forwarded-for",)
 _CONDITIONS = ("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since")
 
 
-def early_removals(kinds: Iterable[WarehouseKind] = ()) -> core.TypedExtensionConfig:
+def early_removals(
+    kinds: Iterable[WarehouseKind] = (), more: Iterable[str] = ()
+) -> core.TypedExtensionConfig:
     """Runs before routing and every filter, so that nothing ever sees a client's copy of an owned header.
 
-    `kinds` are those of the warehouses: some have headers of their own, which none of the others reads.
+    `kinds` are those of the warehouses: some have headers of their own, which none of the others reads. `more` are
+    names that this Envoy would do something with.
     """
     known = frozenset(kinds)
     prefixes = {prefix for kind in known for prefix in EARLY_PREFIXES_OF_KIND.get(kind, ())}
     names = {name for kind in known for name in EARLY_OF_KIND.get(kind, ())}
     removals = [remove_prefix(prefix) for prefix in (*OWNED_PREFIXES, *sorted(prefixes))]
-    removals += [remove(name) for name in sorted({*OWNED_HEADERS, *_CONNECTION, *names})]
+    removals += [remove(name) for name in sorted({*OWNED_HEADERS, *_CONNECTION, *names, *more})]
     return extension(
         "envoy.http.early_header_mutation.header_mutation", early.HeaderMutation(mutations=removals)
     )

@@ -19,7 +19,7 @@ from authz.edge.names import LISTENER
 from authz.edge.ratelimits import address_limit, principal_limit
 from authz.edge.sharedcache import cache_filter
 from authz.edge.tls import client_socket
-from authz.edge.tracing import tracing
+from authz.edge.tracing import HEADERS_IN_SPANS, tracing
 from authz.edge.trino import binding_filter
 from authz.policy.policyset import EdgeSettings, PolicySet
 from authz.policy.tables import WarehouseKind
@@ -90,7 +90,10 @@ def _connection_manager(
         xff_num_trusted_hops=0,
         # `internal_address_config` stays unset: nobody is internal, so x-envoy-* of clients is dropped.
         early_header_mutation_extensions=[
-            early_removals(warehouse.kind for warehouse in policy.warehouses.values())
+            early_removals(
+                (warehouse.kind for warehouse in policy.warehouses.values()),
+                HEADERS_IN_SPANS if deployment.traces is not None else (),
+            )
         ],
         forward_client_cert_details=hcm.HttpConnectionManagerForwardClientCertDetails.SANITIZE_SET,
         set_current_client_cert_details=_client_details(edge),

@@ -13,6 +13,7 @@ from envoy_data_plane.envoy.config.trace import v3 as trace
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm
 from envoy_data_plane.envoy.extensions.tracers.opentelemetry.samplers import v3 as samplers
 from envoy_data_plane.envoy.type import v3 as envoy_type
+from envoy_data_plane.envoy.type.tracing import v3 as tags
 
 from authz.edge.address import parse_upstream, to_message
 from authz.edge.messages import EdgeError, extension, pack, seconds
@@ -21,6 +22,18 @@ from authz.edge.tls import upstream_socket
 
 _SETTING: Final = "traces"
 _POST_SECONDS: Final = 1.0
+
+HEADERS_IN_SPANS: Final = ("tracestate", "x-client-trace-id")
+"""Headers that Envoy copies into spans, and that nothing here reads: they are removed before it could."""
+_HUSHED_TAGS: Final = (
+    "downstream_cluster",
+    "grpc.path",
+    "http.url",
+    "peer.address",
+    "user_agent",
+)
+"""Tags whose text a client or a warehouse chooses, or that tell a person's address; Envoy has no switch for them."""
+_HUSHED: Final = "-"
 
 
 def tracing(url: str, percent: float) -> hcm.HttpConnectionManagerTracing:
@@ -50,8 +63,12 @@ def tracing(url: str, percent: float) -> hcm.HttpConnectionManagerTracing:
     return hcm.HttpConnectionManagerTracing(
         # All come to the sampler.
         random_sampling=envoy_type.Percent(value=100),
-        # The path and the query of a request, which may hold what somebody has asked for, stay out of spans.
+        # The path and the query of a request, which may hold what somebody has asked for, stay out of spans: by
+        # length, and where Envoy heeds none (`grpc.path`) by a constant that takes the tag's place.
         max_path_tag_length=0,
+        custom_tags=[
+            tags.CustomTag(tag=name, literal=tags.CustomTagLiteral(value=_HUSHED)) for name in _HUSHED_TAGS
+        ],
         spawn_upstream_span=True,
         provider=trace.TracingHttp(name="envoy.tracers.opentelemetry", typed_config=pack(configuration)),
     )

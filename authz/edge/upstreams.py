@@ -155,7 +155,8 @@ def _mutations(warehouse: Warehouse) -> header_mutation.HeaderMutation:
     request = [remove("x-forwarded-client-cert"), remove_prefix("x-envoy-")]
     # A session of the warehouse belongs to nobody here, and kept in the cache it would reach strangers.
     # What an echo of our headers says in an answer is not ours.
-    response = [remove("set-cookie"), remove_prefix(OWNED_PREFIX)]
+    # A gRPC status says what it likes, Envoy copies it into spans, and no warehouse is asked by gRPC.
+    response = [remove("set-cookie"), remove("grpc-message"), remove_prefix(OWNED_PREFIX)]
     if warehouse.cache is not None:
         # The answer is everybody's: it comes in one form, and depends on the address of nobody who asked first.
         request += [remove("accept-encoding"), remove("origin"), remove("x-forwarded-for")]

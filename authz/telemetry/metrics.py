@@ -104,7 +104,7 @@ class Metrics:
         )
         self._spans = Counter(
             "scopegate_trace_spans",
-            "Spans of sampled checks by fate; made and neither exported nor failed: dropped, or on their way",
+            "Spans of sampled checks by fate: exported, failed at the collector, dropped because too many waited, limited (never made; one a check)",
             ["fate"],
             registry=self.registry,
         )

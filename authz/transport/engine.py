@@ -33,10 +33,19 @@ _log: Final = structlog.get_logger("scopegate.engine")
 class Observer(Protocol):
     """Is told of every decision before its answer leaves: for the audit trail, the metrics, the key sources."""
 
-    def decided(
-        self, outcome: Outcome, request: AccessRequest | None, *, decision_id: str, at: float, seconds: float
+    def decided(  # noqa: PLR0913 - facts of one check; a value that holds them would be made for each
+        self,
+        outcome: Outcome,
+        request: AccessRequest | None,
+        *,
+        decision_id: str,
+        at: float,
+        seconds: float,
+        traceparent: str | None = None,
     ) -> Awaitable[None] | None:
         """Take note. `request` is None where the question could not be read; `at` is in seconds since the epoch.
+
+        `traceparent` is that of a traced check, which the request need not have: Envoy may have begun the trace.
 
         Does not wait. What it returns is to be awaited before the answer leaves; None lets it leave at once. An
         allow of which no note can be taken is refused: either raises `Denied`. Any other exception turns the
@@ -198,6 +207,7 @@ class Engine:
                 decision_id=decision_id.decode("ascii"),
                 at=at,
                 seconds=time.perf_counter() - started,
+                traceparent=None if trace is None else trace.parent,
             )
 
         try:

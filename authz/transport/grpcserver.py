@@ -9,7 +9,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from authz.transport.addresses import SOCKET_MODE, Address, TcpAddress, UnixAddress, clear_stale_socket
 from authz.transport.descriptors import available_descriptors, checking_connections
-from authz.transport.tracing import sampled_parent
+from authz.transport.tracing import TraceGate
 
 SERVICE: Final = "envoy.service.auth.v3.Authorization"
 PROCESSING_SERVICE: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
@@ -30,7 +30,7 @@ class GrpcServer:
     """Serves `settle` as Envoy's Authorization service, with the standard health service beside it.
 
     `process` answers each message of Envoy's external processing; `listeners` is the number of addresses to come.
-    With `traced`, a caller's sampled trace is told of the check.
+    With `traces`, a caller's sampled trace is told of the check.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class GrpcServer:
         process: Callable[[bytes], bytes],
         *,
         listeners: int = 1,
-        traced: bool = False,
+        traces: TraceGate | None = None,
     ) -> None:
-        self._traced = traced
+        self._traces = traces
         self._settle = settle
         self._process = process
         self._in_flight = 0
@@ -70,7 +70,7 @@ class GrpcServer:
         self._in_flight += 1
         try:
             return await self._settle(
-                data, sampled_parent(context.invocation_metadata()) if self._traced else None
+                data, None if self._traces is None else self._traces.parent(context.invocation_metadata())
             )
         finally:
             self._in_flight -= 1

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from authz.check import Outcome
     from authz.transport.laps import Laps
@@ -56,6 +56,48 @@ class CheckTrace:
     def ended(self) -> float:
         """Now, by the clock that the parts are measured with."""
         return time.perf_counter() + self._to_wall
+
+
+class TraceGate:
+    """Which checks are traced: those of sampled traces, as many in a second as are allowed.
+
+    Whether a trace is kept is the caller's to say, and a client may have said it: without a bound it would choose
+    what its checks cost.
+    """
+
+    __slots__ = ("_at", "_clock", "_left", "_limited", "_per_second")
+
+    def __init__(
+        self,
+        per_second: float,
+        *,
+        limited: "Callable[[], None]",
+        clock: "Callable[[], float]" = time.monotonic,
+    ) -> None:
+        """`limited` is called for each check that is not traced because too many are. `clock` is in seconds."""
+        self._per_second = per_second
+        self._limited = limited
+        self._clock = clock
+        self._left = self._most
+        self._at = clock()
+
+    @property
+    def _most(self) -> float:
+        return max(self._per_second, 1.0)
+
+    def parent(self, metadata: "Iterable[tuple[str, str | bytes]] | None") -> str | None:
+        """The caller's `traceparent`, if this check is to be traced."""
+        found = sampled_parent(metadata)
+        if found is None:
+            return None
+        now = self._clock()
+        self._left = min(self._most, self._left + (now - self._at) * self._per_second)
+        self._at = now
+        if self._left < 1:
+            self._limited()
+            return None
+        self._left -= 1
+        return found
 
 
 def sampled_parent(metadata: "Iterable[tuple[str, str | bytes]] | None") -> str | None:

@@ -151,6 +151,15 @@ WORKERS: Final = (
         summary="a Scopegate worker has used most of its file descriptors",
         description="{{ $labels.instance }}: somebody opens connections, or the limit is too low.",
     ),
+    Alert(
+        name="ScopegateTracesLost",
+        # What is limited is meant to be.
+        expr='sum by (job, instance) (rate(scopegate_trace_spans_total{fate=~"failed|dropped"}[10m])) > 0',
+        severity=Severity.TICKET,
+        lasting="15m",
+        summary="spans of a Scopegate worker do not reach their collector",
+        description="{{ $labels.instance }} loses {{ $value | humanize }} spans a second; no answer suffers.",
+    ),
 )
 
 POLICY: Final = (

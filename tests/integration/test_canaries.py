@@ -20,16 +20,35 @@ from pathlib import Path
 import pytest
 
 from tests.edge_client import Headers, Reply
+from tests.edge_counterparts import Answer
 from tests.envoy_process import free_port, wait_until
 from tests.integration.defective import DEFECT
 from tests.integration.whole_system import WholeSystem, whole_system
+from tests.span_collector import SpanCollector
 
 SUBJECT = "canary-subject-2f61"
 PATH = "canary-path-77c0"
 NOWHERE = {
     name: f"canary-{name}-{number:04x}"
     for number, name in enumerate(
-        ("claim", "group", "cookie", "password", "user", "query", "body", "header", "agent", "token", "id"),
+        (
+            "claim",
+            "group",
+            "cookie",
+            "password",
+            "user",
+            "query",
+            "body",
+            "header",
+            "agent",
+            "token",
+            "id",
+            "state",
+            "vendor",
+            "client-trace",
+            "cluster",
+            "message",
+        ),
         0x3A51,
     )
 }
@@ -38,6 +57,15 @@ SENT: Headers = [
     ("x-custom", NOWHERE["header"]),
     ("user-agent", NOWHERE["agent"]),
     ("x-request-id", NOWHERE["id"]),
+    ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ("tracestate", f"{NOWHERE['vendor']}={NOWHERE['state']}"),
+    ("x-client-trace-id", NOWHERE["client-trace"]),
+    ("x-envoy-downstream-service-cluster", NOWHERE["cluster"]),
+]
+# Envoy says more about requests that say so, and denies them in trailers.
+GRPC: Headers = [*SENT, ("content-type", "application/grpc"), ("te", "trailers")]
+UNTRACED: Headers = [
+    *((name, value) for name, value in SENT if name != "traceparent"),
     ("traceparent", f"00-{NOWHERE['header']}-01"),
 ]
 QUERY = f"?q={NOWHERE['query']}"
@@ -45,12 +73,21 @@ OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 
 
 @pytest.fixture(scope="module")
-def system() -> Iterator[tuple[WholeSystem, str]]:
-    """Two defective workers that log all they can, and Envoy's own metrics."""
+def system() -> Iterator[tuple[WholeSystem, str, SpanCollector]]:
+    """Two defective workers that log all they can, Envoy's own metrics, and every trace."""
     http = f"127.0.0.1:{free_port()}"
     program = [sys.executable, str(Path(__file__).with_name("defective.py"))]
-    with whole_system(http=http, options=["--log-level=debug"], program=program) as system:
-        yield system, http
+    with (
+        SpanCollector() as collector,
+        whole_system(
+            http=http,
+            traces=collector.url,
+            trace_percent=100,
+            options=["--log-level=debug", f"--traces={collector.url}", "--traces-per-second=1000"],
+            program=program,
+        ) as system,
+    ):
+        yield system, http, collector
 
 
 def _token(system: WholeSystem, *groups: str, **changes: object) -> str:
@@ -79,8 +116,20 @@ def _ask(system: WholeSystem) -> tuple[list[str], list[Reply]]:
     basic = [("authorization", f"Basic {password}")]
     body = f"select '{NOWHERE['body']}'".encode()
 
+    told = Answer(
+        headers=(
+            ("grpc-status", "13"),
+            ("grpc-message", NOWHERE["message"]),
+            ("content-type", "application/grpc"),
+        )
+    )
+    system.warehouse.answer = lambda _: told
+    assert system.ask(f"/ledger/{PATH}{QUERY}", good, headers=GRPC).status == 200
+    system.warehouse.reset()
+    assert system.ask(f"/ledger/{PATH}{QUERY}", good, headers=UNTRACED).status == 200
     assert system.ask(f"/api/{PATH}{QUERY}", good, headers=SENT).status == 200
     assert system.ask(f"/ledger/{PATH}{QUERY}", good, headers=SENT, method="POST", body=body).status == 200
+    assert system.ask(f"/ledger/{PATH}{QUERY}", None, headers=GRPC).header("grpc-status") == "16"
     denied = [
         (401, system.ask(f"/ledger/{PATH}{QUERY}", None, headers=SENT)),
         (401, system.ask(f"/ledger/{PATH}{QUERY}", NOWHERE["token"], headers=SENT)),
@@ -125,14 +174,18 @@ def _scraped(address: str, accept: str) -> str:
         return str(answer.read().decode())
 
 
-def test_canaries_get_nowhere(system: tuple[WholeSystem, str]) -> None:
-    """Looked for in logs, metrics, audit trail, access log and answers, after they went through everything."""
-    running, http = system
+def test_canaries_get_nowhere(system: tuple[WholeSystem, str, SpanCollector]) -> None:
+    """Looked for in logs, metrics, spans, audit trail, access log and answers, after they went through everything."""
+    running, http, collector = system
     credentials, denied = _ask(running)
     signed = _signed(running)
     assert running.ask(f"{DEFECT}x", running.token()).status == 200
     wait_until(lambda: len(running.envoy.log_lines()) >= len(denied) + 4, "the access log is written")
     wait_until(lambda: len(running.audit()) >= len(denied) - 2, "the audit trail is written")
+
+    wait_until(
+        lambda: len([s for s in collector.spans if s.name == "check"]) >= len(denied), "spans have arrived"
+    )
 
     logs = "".join(worker.log() for worker in running.workers)
     listening = [json.loads(line) for line in logs.splitlines() if '"listening"' in line]
@@ -148,6 +201,7 @@ def test_canaries_get_nowhere(system: tuple[WholeSystem, str]) -> None:
         "audit": audit,
         "access log": running.envoy.log_text(),
         "Envoy's log": running.envoy.messages(),
+        "spans": b"".join(collector.bodies).decode(errors="replace"),
         "answers": "".join(f"{reply.headers}{reply.body!r}" for reply in denied),
     }
     # The defects were there to be looked for, and their texts would have had the claims.
@@ -167,11 +221,13 @@ def test_canaries_get_nowhere(system: tuple[WholeSystem, str]) -> None:
     assert {place for place, text in places.items() if PATH in text} == {"access log"}
     assert "analysts-emea" in audit
     assert "marketing" not in audit
+    assert {span.service for span in collector.spans} == {"edge", "scopegate"}
+    assert not [span for span in collector.spans if "127.0.0.1" in str(span.attributes.get("peer.address"))]
 
 
-def test_every_line_of_the_log_is_an_event(system: tuple[WholeSystem, str]) -> None:
+def test_every_line_of_the_log_is_an_event(system: tuple[WholeSystem, str, SpanCollector]) -> None:
     """One JSON object a line, whatever was asked: nothing was printed beside the log, and nothing forged a line."""
-    running, _ = system
+    running, *_ = system
     assert running.ask("/ledger/x", running.token(), headers=[("x-custom", "a\tb")]).status == 200
     for worker in running.workers:
         for line in worker.log().splitlines():

@@ -4,6 +4,7 @@ import secrets
 import time
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,8 @@ def traced() -> Iterator[tuple[WholeSystem, SpanCollector]]:
     with (
         SpanCollector() as collector,
         whole_system(
-            traces=collector.url, options=[f"--traces={collector.url}", "--audit-mode=strict"]
+            traces=collector.url,
+            options=[f"--traces={collector.url}", "--traces-per-second=1000", "--audit-mode=strict"],
         ) as system,
     ):
         yield system, collector
@@ -139,7 +141,7 @@ def test_a_collector_that_fails_costs_spans_and_no_answer(traced: tuple[WholeSys
     finally:
         collector.failing = False
     fates = _fates(system)
-    assert fates["made"] >= fates["exported"] + fates["failed"]
+    assert fates["dropped"] == fates["limited"] == 0
     _, trace = _ask(system)
     _spans(collector, trace)
 
@@ -150,3 +152,43 @@ def test_spans_that_wait_are_handed_over_at_the_end() -> None:
         with whole_system(traces=collector.url, options=[f"--traces={collector.url}"]) as system:
             traces = [_ask(system)[1] for _ in range(4)]
         assert all(any(span.name == "check" for span in collector.of(trace)) for trace in traces)
+
+
+def _records(system: WholeSystem) -> list[dict[str, Any]]:
+    return [line for line in system.audit() if "decision_id" in line]
+
+
+def test_a_client_does_not_choose_how_many_checks_are_traced() -> None:
+    """Each is answered; those beyond the rate leave no span and are counted."""
+    with (
+        SpanCollector() as collector,
+        whole_system(
+            traces=collector.url, options=[f"--traces={collector.url}", "--traces-per-second=0.01"]
+        ) as system,
+    ):
+        assert {_ask(system)[0] for _ in range(20)} == {200}
+        wait_until(
+            lambda: (
+                _fates(system)["limited"] + len([span for span in collector.spans if span.name == "check"])
+                == 20
+            ),
+            "every check is traced or counted",
+        )
+        assert _fates(system)["limited"] >= 18
+
+
+def test_a_trace_that_envoy_begins_leads_to_the_audit_record_and_back() -> None:
+    """By trace id and by decision id, though the request says nothing of a trace."""
+    with (
+        SpanCollector() as collector,
+        whole_system(
+            traces=collector.url, trace_percent=100, options=[f"--traces={collector.url}"]
+        ) as system,
+    ):
+        assert system.ask("/ledger/x", system.token()).status == 200
+        wait_until(lambda: any(span.name == "check" for span in collector.spans), "the span has arrived")
+        wait_until(lambda: _records(system), "the record is written")
+        (check,) = [span for span in collector.spans if span.name == "check"]
+        (record,) = _records(system)
+        assert record["asked"]["trace_id"] == check.trace
+        assert record["decision_id"] == check.attributes["scopegate.decision_id"]

@@ -21,6 +21,7 @@ RENDERED: Final = {
     **{name: ROOT / "deploy/k8s/overlays" / name for name in OVERLAYS},
     "vault": ROOT / "tests/kubernetes/vault",
     "assertion": ROOT / "tests/kubernetes/assertion",
+    "tracing": ROOT / "tests/kubernetes/tracing",
 }
 """What is rendered, by the name of its golden file."""
 

@@ -1,4 +1,4 @@
-"""A pod of an overlay with its counterparts: an issuer's key, a warehouse with TLS, a rate limit service."""
+"""A pod of an overlay with its counterparts: an issuer's key, a warehouse with TLS, a rate limit service, a collector."""
 
 import contextlib
 import json
@@ -22,11 +22,13 @@ from tests.edge_counterparts import Warehouse
 from tests.envoy_process import present_authority, server_leaf, short_directory, write_leaf
 from tests.kubernetes.local_pod import LocalPod, mount_like_kubelet, with_keys
 from tests.pki import Authority, Leaf
+from tests.span_collector import SpanCollector
 from tests.tokens import SigningKey, claims, ec_key, jwks, mint
 
 KEY = "the-warehouses-own-key"
 WAREHOUSE = "warehouse.warehouse.svc.cluster.local:8443"
 LIMITS = "limits.scopegate.svc.cluster.local:8081"
+COLLECTOR = "collector.observability.svc.cluster.local:4318"
 
 
 class LimitService:
@@ -65,6 +67,7 @@ class PodSystem:
     pod: LocalPod
     warehouse: Warehouse
     limits: LimitService
+    collector: SpanCollector
     key: SigningKey
     servers: Authority
     clients: Authority
@@ -90,7 +93,8 @@ class PodSystem:
         return mint({**made, **changes}, self.key)
 
     def ask(self, target: str, token: str | None = None, **request: Any) -> Reply:
-        headers = [] if token is None else [("authorization", f"Bearer {token}")]
+        bearer = [] if token is None else [("authorization", f"Bearer {token}")]
+        headers = [*bearer, *request.pop("extra", ())]
         context = request.pop("context", self.context)
         return ask(self.pod.port("8443"), context, target, headers=headers, **request)
 
@@ -131,7 +135,12 @@ def pod_system(overlay: str, before: Callable[[LocalPod], None] = lambda _: None
         context.load_cert_chain(certificate, private)
         warehouse = stack.enter_context(Warehouse(context))
         limits = stack.enter_context(LimitService())
-        counterparts = {WAREHOUSE: f"127.0.0.1:{warehouse.port}", LIMITS: f"127.0.0.1:{limits.port}"}
+        collector = stack.enter_context(SpanCollector())
+        counterparts = {
+            WAREHOUSE: f"127.0.0.1:{warehouse.port}",
+            LIMITS: f"127.0.0.1:{limits.port}",
+            COLLECTOR: f"127.0.0.1:{collector.port}",
+        }
         pod = LocalPod(overlay, "scopegate", directory, counterparts)
         key = ec_key("pod")
         (directory / "jwks.json").write_bytes(jwks(key))
@@ -144,7 +153,7 @@ def pod_system(overlay: str, before: Callable[[LocalPod], None] = lambda _: None
         policy["environment.yaml"] = with_keys(policy["environment.yaml"], directory / "jwks.json")
         mount_like_kubelet(pod.volume("policy"), policy)
         before(pod)
-        yield PodSystem(pod, warehouse, limits, key, servers, clients, policy)
+        yield PodSystem(pod, warehouse, limits, collector, key, servers, clients, policy)
 
 
 def as_secret(leaf: Leaf) -> dict[str, str]:

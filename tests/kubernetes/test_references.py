@@ -24,6 +24,7 @@ FROM_OUTSIDE: Final = {
     "prod": {("ConfigMap", "scopegate-trust")},
     "vault": {("ConfigMap", "scopegate-trust")},
     "assertion": {("ConfigMap", "scopegate-trust"), ("Secret", "scopegate-assertion")},
+    "tracing": {("ConfigMap", "scopegate-trust")},
 }
 """What docs/kubernetes.md asks for; everything else is made by the manifests."""
 

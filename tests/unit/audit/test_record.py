@@ -218,3 +218,19 @@ def test_a_record_is_one_line_of_ascii(text: str) -> None:
 def test_what_is_noted_holds_nothing_of_the_request_that_may_not_be_recorded() -> None:
     """Not even while it waits to be written."""
     assert CANARY not in repr(_note(allowed(), _request(), READS))
+
+
+def test_a_trace_that_somebody_else_began_is_the_records_trace() -> None:
+    """Envoy begins traces, too, and tells of them beside the request."""
+    recorder = Recorder({"sales": READS})
+    own, begun = "a" * 32, "b" * 32
+    for header in ((), (f"00-{own}-00f067aa0ba902b7-01",), ("x",)):
+        request = AccessRequest(method="GET", host="h", path="/", headers={"traceparent": header})
+        note = recorder.note(
+            denied(),
+            request,
+            decision_id="d" * 32,
+            at=1_790_000_000.25,
+            traceparent=f"00-{begun}-00f067aa0ba902b7-01",
+        )
+        assert f'"trace_id":"{begun}"' in recorder.body(note)

@@ -24,6 +24,12 @@ def test_who_a_client_says_it_is_goes_where_a_trino_is_behind(name: str) -> None
     assert f'"{name}"' not in removed(WarehouseKind.HTTP)
 
 
+def test_what_an_envoy_would_act_on_goes_where_it_does() -> None:
+    """A header that it copies into spans is another's business where it makes none."""
+    assert early_removals([], ["tracestate"]) != early_removals([])
+    assert '"tracestate"' not in removed()
+
+
 def test_what_drivers_may_say_stays() -> None:
     """Nothing that the answer lets through has gone before."""
     assert not CLIENT_HEADERS & set(EARLY_OF_KIND[WarehouseKind.TRINO])

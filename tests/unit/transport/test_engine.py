@@ -27,7 +27,14 @@ class Notes:
         self.seen: list[tuple[Reason, AccessRequest | None, str, float]] = []
 
     def decided(
-        self, outcome: Outcome, request: AccessRequest | None, *, decision_id: str, at: float, seconds: float
+        self,
+        outcome: Outcome,
+        request: AccessRequest | None,
+        *,
+        decision_id: str,
+        at: float,
+        seconds: float,
+        traceparent: str | None = None,
     ) -> None:
         assert seconds >= 0
         reason = Reason.GRANTED if isinstance(outcome.decision, Allow) else outcome.decision.reason

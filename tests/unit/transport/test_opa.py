@@ -29,7 +29,14 @@ class Notes:
         self.seen: list[tuple[Reason, str]] = []
 
     def decided(
-        self, outcome: Outcome, request: AccessRequest | None, *, decision_id: str, at: float, seconds: float
+        self,
+        outcome: Outcome,
+        request: AccessRequest | None,
+        *,
+        decision_id: str,
+        at: float,
+        seconds: float,
+        traceparent: str | None = None,
     ) -> Awaitable[None] | None:
         assert request is not None
         assert (request.source_address, at) == ("10.0.0.1", NOW)
