@@ -118,6 +118,7 @@ test-warehouses: $(VENV)/warehouses.stamp ## one policy in real warehouses, with
 	else echo "test-warehouses: Trino's OPA plugin NOT RUN: \`make test-opa\` fetches it (821 MB)"; fi
 	@if test -n "$(POSTGRES)"; then $(BIN)/pytest -q tests/warehouses -k postgres; \
 	else echo "test-warehouses: PostgreSQL NOT RUN: it needs a server (Debian: postgresql)"; fi
+	$(BIN)/pytest -q tests/warehouses -k clickhouse
 	@if command -v node >/dev/null; then $(BIN)/pytest -q tests/warehouses -k cube; \
 	else echo "test-warehouses: Cube NOT RUN: it needs Node.js"; fi
 

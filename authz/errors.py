@@ -25,6 +25,7 @@ class Reason(StrEnum):
     PROTOCOL_UNSUPPORTED = "protocol_unsupported"
     ROUTE_UNKNOWN = "route_unknown"
     METHOD_DENIED = "method_denied"
+    PARAMETER_DENIED = "parameter_denied"
 
     # who is asking is not known
     CREDENTIAL_MISSING = "credential_missing"

@@ -23,6 +23,7 @@ UPSTREAM = "    upstream: http://warehouse:8080\n"
 COLUMNS = "    columns: {region: region, ordered_at: ordered_at}\n"
 LABELS = "    labels: {customer_email: pii}\n"
 CACHE = "    cache: {ttl: 60s}\n"
+CLICKHOUSE_TABLES = "    tables: {sales.orders: {columns: {region: r, ordered_at: o}}}\n"
 DIMENSIONS = "  ordered_at: {type: date}\n"
 AMOUNT = (DIMENSIONS, f"{DIMENSIONS}  amount: {{type: decimal}}\n")
 OTHER = "  other: {routes: [{prefix: /other/}], upstream: http://other, columns: {region: r}}\ngrants:\n"
@@ -200,6 +201,11 @@ MISTAKES: dict[str, tuple[tuple[str, str], ...]] = {
         ("routes: [{prefix: /}]", "routes: [{prefix: /v1/}, {path: /v1/info, methods: [GET]}]"),
     ),
     "a cache of a Trino": (_trino("cache: {ttl: 60s}"),),
+    "a cache of a ClickHouse": (_warehouse("kind: clickhouse"), (COLUMNS + LABELS, CLICKHOUSE_TABLES)),
+    "labels of a ClickHouse": (
+        (CACHE, "    kind: clickhouse\n"),
+        (COLUMNS + LABELS, CLICKHOUSE_TABLES.replace("o}}", "o}, labels: {e: pii}}")),
+    ),
     "a login at Trino with a space": (_trino('trino: {proxy: "a b"}'),),
     "Trino's part of another kind": (_warehouse("trino: {proxy: a}"),),
     "a database's part of another kind": (_warehouse("postgrest: {role: a}"),),

@@ -10,6 +10,7 @@ import click
 
 from authz.cli.writing import problems_told, write_files
 from authz.config.load import load_policy
+from authz.edge.warehouses.clickhouse import clickhouse_files
 from authz.edge.warehouses.cube import cube_files
 from authz.edge.warehouses.postgres import postgres_files
 from authz.edge.warehouses.trino import trino_files
@@ -107,3 +108,15 @@ def cube(policy: Path, warehouse: str, output: Path) -> None:
     Exit status: 0 written, 1 the policy has a problem or no such warehouse, 2 they could not be written.
     """
     _write(policy, warehouse, output, WarehouseKind.CUBE, cube_files)
+
+
+@render.command(short_help="A user, grants and row policies for ClickHouse.")
+@_asked
+def clickhouse(policy: Path, warehouse: str, output: Path) -> None:
+    """Write the user as whom ClickHouse is asked, with grants and row policies that read the scope of each request.
+
+    After a change of the policy's tables or dimensions, again: until then, what has changed is closed.
+
+    Exit status: 0 written, 1 the policy has a problem or no such warehouse, 2 they could not be written.
+    """
+    _write(policy, warehouse, output, WarehouseKind.CLICKHOUSE, clickhouse_files)

@@ -21,6 +21,7 @@ from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from authz.edge.messages import http_filter, seconds
 from authz.edge.names import AUTHZ_CLUSTER, EXT_AUTHZ, GUARD
 from authz.policy.policyset import Warehouse
+from authz.policy.tables import WarehouseKind
 from authz.rendering.owned import mutable_headers_expression
 from authz.rendering.rewrites import SCOPE_PARAMETER
 from authz.request import BODY_EXTENSION, WHOLE_BODY
@@ -41,7 +42,7 @@ def check_filter(
     with its certificate.
     """
     mutable = mutable_headers_expression(warehouses)
-    if any(warehouse.query for warehouse in warehouses):
+    if any(warehouse.query or warehouse.kind is WarehouseKind.CLICKHOUSE for warehouse in warehouses):
         mutable += "|^:path$"
     return http_filter(
         EXT_AUTHZ,

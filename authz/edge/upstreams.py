@@ -33,6 +33,7 @@ MAX_STREAM_SECONDS = 300
 """Longest exchange with a warehouse. The only time limit that holds for the cache's own fetches, too."""
 
 API_KEY_HEADER = "x-api-key"
+_API_KEY_HEADER_OF_KIND = {WarehouseKind.CLICKHOUSE: "x-clickhouse-key"}
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _MAX_CHECKS_IN_FLIGHT = 8_192
 _HEALTH_SECONDS = 1.0
@@ -172,7 +173,8 @@ def _api_key(warehouse: Warehouse) -> credential_injector.CredentialInjector:
         credential=extension(
             "envoy.http.injected_credentials.generic",
             generic.Generic(
-                header=API_KEY_HEADER, credential=tls.SdsSecretConfig(name=_secret_name(warehouse))
+                header=_API_KEY_HEADER_OF_KIND.get(warehouse.kind, API_KEY_HEADER),
+                credential=tls.SdsSecretConfig(name=_secret_name(warehouse)),
             ),
         ),
     )

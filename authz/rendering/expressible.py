@@ -20,7 +20,7 @@ from authz.rendering.headers import form_headers
 from authz.rendering.minting import check_fits
 from authz.rendering.owned import RESERVED_DIMENSIONS, dimension_header
 from authz.rendering.query import owned_parameters, scope_parameters
-from authz.rendering.targets import postgrest
+from authz.rendering.targets import clickhouse, postgrest
 from authz.scopes.columns import ColumnMask
 from authz.scopes.constraints import Constraint, OneOf, implies
 from authz.scopes.datascope import DataScope
@@ -81,8 +81,6 @@ def _warehouse_obstacles(warehouse: Warehouse) -> Iterator[Obstacle]:
                 yield _refused("values", f"dimension `{dimension}` has no header of its own: `{name}`")
     if len(owned_parameters(warehouse.query.values())) != len(warehouse.query) + 1:
         yield _refused("query", "two query parameters have the same name, or one has Scopegate's own")
-    if warehouse.kind is WarehouseKind.CLICKHOUSE:
-        yield _refused("none", "no scope can be put into requests of kind `clickhouse` yet")
     if warehouse.kind is WarehouseKind.HTTP and not warehouse.headers and not warehouse.query:
         yield _refused("none", "the warehouse takes no form of a row filter")
 
@@ -157,7 +155,9 @@ def _check_kind(warehouse: Warehouse, scope: DataScope) -> None:
             check_fits(scope_claims(warehouse, scope))
         case WarehouseKind.POSTGREST:
             check_fits(postgrest.scope_claims(scope))
-        case WarehouseKind.HTTP | WarehouseKind.CLICKHOUSE:
+        case WarehouseKind.CLICKHOUSE:
+            clickhouse.scope_parameter(warehouse, scope)
+        case WarehouseKind.HTTP:
             pass
         case kind:
             assert_never(kind)

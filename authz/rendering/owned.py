@@ -115,6 +115,7 @@ INVARIANT: the answer sets that header for them, always, and then must not remov
 PREFIXES_OF_KIND: Final[Mapping[WarehouseKind, tuple[str, ...]]] = {
     # Trino reads its headers under its old name, too, where it is told to.
     WarehouseKind.TRINO: ("x-trino-", "x-presto-"),
+    WarehouseKind.CLICKHOUSE: ("x-clickhouse-",),
 }
 """Beginnings of headers of which one kind of warehouse reads any, so that each that a client sends is looked at."""
 
@@ -132,6 +133,12 @@ EARLY_OF_KIND: Final[Mapping[WarehouseKind, tuple[str, ...]]] = {
         "x-trino-resource-estimate",
         "x-trino-path",
         "x-trino-query-data-encoding",
+    ),
+    WarehouseKind.CLICKHOUSE: (
+        "x-clickhouse-user",
+        "x-clickhouse-key",
+        "x-clickhouse-quota",
+        "x-clickhouse-ssl-certificate-auth",
     ),
 }
 """Headers of one kind of warehouse that no honest client needs: they go before anything sees them."""

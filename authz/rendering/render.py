@@ -5,13 +5,12 @@ The only place that tells the kinds of warehouses apart; each has a module in `a
 
 from typing import assert_never
 
-from authz.errors import Denied, Reason
 from authz.identity.principal import Principal
 from authz.policy.decision import Allow
 from authz.policy.tables import WarehouseKind
 from authz.rendering.circumstances import Circumstances
 from authz.rendering.rewrites import Rewrites
-from authz.rendering.targets import cube, generic, postgrest, trino
+from authz.rendering.targets import clickhouse, cube, generic, postgrest, trino
 from authz.request import AccessRequest
 from authz.signing.keys import SigningKeys
 
@@ -31,8 +30,8 @@ def render(allow: Allow, principal: Principal, circumstances: Circumstances) -> 
             return cube.render(allow, principal, circumstances)
         case WarehouseKind.TRINO:
             return trino.render(allow, principal, circumstances)
-        case WarehouseKind.CLICKHOUSE as kind:
-            raise _not_rendered(kind)
+        case WarehouseKind.CLICKHOUSE:
+            return clickhouse.render(allow, principal, circumstances)
         case kind:
             assert_never(kind)
 
@@ -47,8 +46,8 @@ def render_request(
     """What this request needs beside `render`: runs on every request.
 
     Raises `Denied`: `request_ambiguous` for a client's owned query parameter in any spelling, and for an owned
-    header written with underscores; `route_unknown`, `method_denied` and
-    `query_foreign` for what a kind keeps closed.
+    header written with underscores; `route_unknown`, `method_denied`,
+    `parameter_denied` and `query_foreign` for what a kind keeps closed.
     """
     match allow.warehouse.kind:
         case WarehouseKind.HTTP:
@@ -59,11 +58,7 @@ def render_request(
             return cube.render_request(allow, request)
         case WarehouseKind.TRINO:
             return trino.render_request(allow, principal, request, signing)
-        case WarehouseKind.CLICKHOUSE as kind:
-            raise _not_rendered(kind)
+        case WarehouseKind.CLICKHOUSE:
+            return clickhouse.render_request(allow, request)
         case kind:
             assert_never(kind)
-
-
-def _not_rendered(kind: WarehouseKind) -> Denied:
-    return Denied(Reason.SCOPE_NOT_EXPRESSIBLE, f"no scope can be put into requests of kind `{kind.value}`")

@@ -62,6 +62,7 @@ STATUS: Final[Mapping[Reason, Status]] = MappingProxyType(
         Reason.ROUTE_UNKNOWN: Status(404, _NOT_FOUND, "No warehouse is served here"),
         # 405 would owe the client an Allow header (RFC 9110 section 15.5.6) before it is known who asks.
         Reason.METHOD_DENIED: _forbidden("The method is not allowed here"),
+        Reason.PARAMETER_DENIED: _forbidden("A parameter of the request is not allowed here"),
         Reason.CREDENTIAL_MISSING: _unauthenticated("Credentials are required"),
         Reason.CREDENTIAL_MALFORMED: _unauthenticated("The credentials are malformed"),
         # Other credentials would not help: they came without the person's doing.

@@ -11,7 +11,10 @@ GOLDEN = Path(__file__).parent / "warehouses"
 POLICY = GOLDEN / "scopegate.yaml"
 
 
-@pytest.mark.parametrize(("kind", "warehouse"), [("postgres", "crm"), ("cube", "metrics"), ("trino", "lake")])
+@pytest.mark.parametrize(
+    ("kind", "warehouse"),
+    [("postgres", "crm"), ("cube", "metrics"), ("trino", "lake"), ("clickhouse", "events")],
+)
 def test_the_committed_files_are_the_rendered_ones(kind: str, warehouse: str, tmp_path: Path) -> None:
     """File by file, none more and none less."""
     command = ["render", kind, "--policy", str(POLICY), "--warehouse", warehouse, "-o"]

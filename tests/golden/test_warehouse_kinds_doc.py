@@ -33,8 +33,8 @@ def test_the_commands_write_what_they_say(
 
 
 def test_there_is_a_command_for_each_kind_that_has_files() -> None:
-    """ClickHouse has none yet, and the page says so."""
-    assert [command.split()[1] for command in COMMANDS] == ["trino", "postgres", "cube"]
+    """The plain kind `http` is told in headers."""
+    assert [command.split()[1] for command in COMMANDS] == ["trino", "clickhouse", "postgres", "cube"]
 
 
 def test_the_page_tells_of_every_kind() -> None:

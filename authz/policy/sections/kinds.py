@@ -47,6 +47,31 @@ def trino_routes(
     return tuple(replace(route, methods=_TRINO_METHODS) for route in routes)
 
 
+def check_clickhouse(context: Context, path: Path, part: WarehousePart) -> None:
+    """What a ClickHouse cannot be told: treatments of columns, and answers that several people share."""
+    if part.kind != WarehouseKind.CLICKHOUSE.value:
+        return
+    if part.cache is not None and not is_broken(part.cache):
+        context.report.add(
+            "conflict",
+            (*path, "cache"),
+            "`cache`, with `kind: clickhouse`",
+            "statements are posted, and such answers are not kept",
+            key=True,
+        )
+    if is_broken(part.tables):
+        return
+    for name, table in part.tables.items():
+        if not is_broken(table, table.labels) and table.labels:
+            context.report.add(
+                "conflict",
+                (*path, "tables", name, "labels"),
+                "`labels`, with `kind: clickhouse`",
+                "its columns cannot be masked by scope: leave them out of a view, and name that as the table",
+                key=True,
+            )
+
+
 def build_trino(
     context: Context, path: Path, part: WarehousePart, accepts: AcceptedCredentials | None
 ) -> Trino:

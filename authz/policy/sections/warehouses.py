@@ -15,7 +15,7 @@ from authz.policy.report import Path
 from authz.policy.sections.context import Context, dimensions_named, is_broken
 from authz.policy.sections.guardrails import build_guardrails
 from authz.policy.sections.introspection import check_one_asks
-from authz.policy.sections.kinds import build_postgrest, build_trino, trino_routes
+from authz.policy.sections.kinds import build_postgrest, build_trino, check_clickhouse, trino_routes
 from authz.policy.sections.places import build_places
 from authz.policy.sections.routing import build_routes
 from authz.policy.sections.tables import build_tables, build_user, check_shape
@@ -41,6 +41,7 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
     user = build_user(context, path, part, accepts)
     postgrest = build_postgrest(context, path, part)
     trino = build_trino(context, path, part, accepts)
+    check_clickhouse(context, path, part)
     if not is_broken(part.kind, part.routes) and part.kind == WarehouseKind.TRINO.value:
         routes = trino_routes(context, path, part, routes)
     guardrails = build_guardrails(context, path, part)

@@ -152,12 +152,14 @@ def test_a_kind_with_a_token_of_its_own_says_what_does_not_fit() -> None:
         assert _found(grant("few", region=some("EU")), **facts) == ()
 
 
-def test_a_kind_that_cannot_be_told_anything_says_so() -> None:
-    """Every request is denied."""
+def test_a_clickhouse_cannot_be_told_more_than_a_setting_holds() -> None:
+    """Found before anybody asks."""
+    facts: dict[str, Any] = {"kind": WarehouseKind.CLICKHOUSE, "headers": ()}
+    assert _found(grant("a", region=some("EU"), product=some("A")), **facts) == ()
     (found,) = _found(
-        grant("a", region=some("EU"), product=some("A")), kind=WarehouseKind.CLICKHOUSE, headers=()
+        grant("many", region=some(*(f"region-{n:05d}" for n in range(2_000))), product=some("A")), **facts
     )
-    assert "clickhouse" in found.message
+    assert (found.form, found.reason, found.rules) == ("clickhouse", Reason.SCOPE_TOO_LARGE, ("many",))
 
 
 def test_what_the_opa_plugin_of_a_trino_cannot_be_told_is_said() -> None:
