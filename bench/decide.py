@@ -187,8 +187,8 @@ class Bench:
                 read_credentials(request, warehouse.accepts), warehouse.accepts, now
             ),
             "decision (remembered)": lambda: decide(request, warehouse, principal, snapshot, now),
-            "render the request's part": lambda: render_request(decision, request, policy.version),
-            "codec: serialize": lambda: self.answers.serialize_outcome(outcome, next(ids)),
+            "render the request's part": lambda: render_request(decision, principal, request, policy.version, None),
+            "codec: serialize": lambda: self.answers.serialize_outcome(outcome, next(ids), request),
             "audit: record": lambda: self.recorder.note(outcome, request, decision_id="0" * 32, at=now),
             "audit: hand over": lambda: self.audit.offer(record),
             "audit: line (writer's thread)": lambda: self.recorder.body(record),
