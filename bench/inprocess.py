@@ -9,7 +9,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from authz.audit.facts import policy_reads
 from authz.audit.filestore import FileStore
 from authz.audit.options import TrailSettings
-from authz.audit.record import Recorder
+from authz.audit.record import Noted, Recorder
+from authz.audit.sink import AuditSink, NoAudit
 from authz.audit.trail import Trail
 from authz.check import Snapshot
 from authz.identity.authenticator import Authenticator
@@ -26,25 +27,42 @@ from bench.questions import KEYS
 from tests.tokens import jwks
 
 
-class InProcess:
-    """An engine with audit (to a file) and metrics, as `scopegate serve` composes it."""
+class WrittenAtOnce(NoAudit):
+    """Makes the line of each record, and keeps none."""
 
-    def __init__(self, grants: int, directory: Path) -> None:
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def offer(self, noted: Noted) -> None:
+        self._recorder.body(noted)
+
+
+class InProcess:
+    """An engine with audit and metrics, as `scopegate serve` composes it.
+
+    The audit trail is a file in `directory`. Without one each record is written in the thread of the check, and
+    kept nowhere: so its cost is in that of the check.
+    """
+
+    def __init__(self, grants: int, directory: Path | None = None) -> None:
         text = policy_text(grants)
         started = time.perf_counter()
         self.policy = parse_policy([SourceText("bench.yaml", text)])
         self.load_seconds = time.perf_counter() - started
         self.metrics = Metrics()
-        self.audit = Trail(
-            FileStore(directory / f"audit-{grants}.jsonl"),
+        self.recorder = Recorder(policy_reads(self.policy))
+        self.audit: AuditSink = WrittenAtOnce(self.recorder) if directory is None else self._trail(directory)
+        self.answers = AnswerWriter(policy_version=self.policy.version, public_url=None)
+        self.snapshot = self.fresh_snapshot()
+        self.engine = self.engine_of(self.snapshot, self.answers)
+
+    def _trail(self, directory: Path) -> Trail:
+        return Trail(
+            FileStore(directory / f"audit-{len(self.policy.grants)}.jsonl"),
             TrailSettings(max_queued=10**9),
             counted=lambda fate, records: self.metrics.audited(fate.value, records),
             told=lambda problem: print(problem, file=sys.stderr),
         )
-        self.recorder = Recorder(policy_reads(self.policy))
-        self.answers = AnswerWriter(policy_version=self.policy.version, public_url=None)
-        self.snapshot = self.fresh_snapshot()
-        self.engine = self.engine_of(self.snapshot, self.answers)
 
     def fresh_snapshot(self) -> Snapshot:
         """One that remembers nothing yet."""
