@@ -7,7 +7,7 @@ import random
 import struct
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Final
@@ -43,9 +43,9 @@ def ask(bearer: str, path: str = "/api/sales?region=EU") -> bytes:
     return bytes(question(headers=browser_headers(bearer), path=path).SerializeToString())
 
 
-def ask_by_map(bearer: str) -> bytes:
+def by_map(asked: bytes) -> bytes:
     """The same question with the headers as Envoy sends them to OPA."""
-    message = CheckRequest.FromString(ask(bearer))
+    message = CheckRequest.FromString(asked)
     http = message.attributes.request.http
     for header in http.header_map.headers:
         http.headers[header.key] = header.raw_value.decode()
@@ -92,36 +92,34 @@ def population(seed: int = 1) -> list[bytes]:
 
 
 class RequestFiles:
-    """The files of one run, each written when it is first asked for."""
+    """The files of one run, each written when it is first asked for. `mapped`: in the form that OPA is asked in."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._people = 0
 
-    def _once(self, name: str, messages: "list[bytes] | None" = None) -> Path:
-        path = self._directory / f"{name}.frames"
-        if messages is not None and not path.exists():
+    def warm(self, algorithm: str = "RS256", *, mapped: bool = False) -> Path:
+        return self._once(
+            f"warm-{algorithm}", lambda: [ask(token("emma", algorithm=algorithm))], mapped=mapped
+        )
+
+    def denied(self, *, mapped: bool = False) -> Path:
+        return self._once("denied", lambda: [ask(forged())], mapped=mapped)
+
+    def mixed(self, *, mapped: bool = False) -> Path:
+        return self._once("mixed", population, mapped=mapped)
+
+    def _once(self, name: str, made: Callable[[], list[bytes]], *, mapped: bool) -> Path:
+        path, twin = self._directory / f"{name}.frames", self._directory / f"{name}-map.frames"
+        if not path.exists():
+            messages = made()
             write_frames(path, messages)
-        return path
+            write_frames(twin, map(by_map, messages))
+        return twin if mapped else path
 
-    def warm(self, algorithm: str = "RS256") -> Path:
-        path = self._once(f"warm-{algorithm}")
-        return path if path.exists() else write_frames(path, [ask(token("emma", algorithm=algorithm))])
-
-    def warm_by_map(self) -> Path:
-        path = self._once("warm-map")
-        return path if path.exists() else write_frames(path, [ask_by_map(token("emma"))])
-
-    def denied(self) -> Path:
-        path = self._once("denied")
-        return path if path.exists() else write_frames(path, [ask(forged())])
-
-    def mixed(self) -> Path:
-        path = self._once("mixed")
-        return path if path.exists() else write_frames(path, population())
-
-    def cold(self, number: int, algorithm: str = "RS256") -> Path:
+    def cold(self, number: int, algorithm: str = "RS256", *, mapped: bool = False) -> Path:
         """So many people, nobody of whom has asked before: a new file at each call."""
-        self._people += number
-        fresh = [ask(token(f"new-{self._people + n}", algorithm=algorithm)) for n in range(number)]
-        return write_frames(self._directory / f"cold-{algorithm}-{self._people}.frames", fresh)
+        first, self._people = self._people, self._people + number
+        fresh = (ask(token(f"new-{first + n}", algorithm=algorithm)) for n in range(number))
+        path = self._directory / f"cold-{algorithm}-{first}.frames"
+        return write_frames(path, map(by_map, fresh) if mapped else fresh)

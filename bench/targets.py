@@ -98,7 +98,7 @@ class Target:
 
     def warm(self, place: Place, algorithm: str = "RS256") -> Path:
         """The file of its warm question."""
-        return place.files.warm_by_map() if self.by_map else place.files.warm(algorithm)
+        return place.files.warm(algorithm, mapped=self.by_map)
 
 
 class Running:
@@ -130,7 +130,7 @@ class Running:
     def _prove(self) -> None:
         warm = self.target.warm(self._place).read_bytes()[5:]
         self.ready_seconds = wait_for(lambda: self.allows(warm), self.group, f"{self.name} is ready")
-        forged = self._place.files.denied().read_bytes()[5:]
+        forged = self._place.files.denied(mapped=self.target.by_map).read_bytes()[5:]
         if self.target.decides and self.allows(forged) is not False:
             raise Ended(f"{self.name} lets a forged token in")
 
