@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test test-warehouses test-monitoring monitoring test-kubernetes kubernetes test-keycloak fuzz mutants format lock protos bench clean
+.PHONY: help demo check test test-warehouses test-monitoring monitoring test-kubernetes kubernetes test-keycloak fuzz mutants format lock protos bench bench-peers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -176,6 +176,12 @@ lock: $(VENV)/dev.stamp ## pin the requirements anew, with hashes
 	for set in demo dev; do $(BIN)/uv pip compile pyproject.toml --extra $$set --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/$$set.txt; done
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/run.txt
 	$(BIN)/uv pip compile requirements/warehouses.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/warehouses.txt
+
+# What is measured beside Scopegate, and what asks: each where Go is.
+bench-peers: ## build the reference servers and the generator of load into build/bench
+	@if command -v go >/dev/null; then echo "building the reference servers (the first time takes two minutes) ..." && \
+	    mkdir -p build/bench && cd bench/peers/go && go build -o $(CURDIR)/build/bench/ ./lean ./opa ./load; \
+	else echo "bench-peers: NOT BUILT: they need Go, and this machine has none"; fi
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

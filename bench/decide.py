@@ -22,58 +22,23 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import authz.check
-from authz.audit.facts import policy_reads
-from authz.audit.filestore import FileStore
-from authz.audit.options import TrailSettings
-from authz.audit.record import Recorder
-from authz.audit.trail import Trail
-from authz.check import Snapshot, check
+from authz.check import check
 from authz.errors import Reason
-from authz.identity.authenticator import Authenticator
 from authz.identity.credentials import read_credentials
-from authz.identity.keyset import parse_jwks
-from authz.identity.revocations import NOTHING_REVOKED
 from authz.policy.decision import Allow
-from authz.policy.parse import parse_policy
-from authz.policy.yamlvalues import SourceText
-from authz.recording import Recording
 from authz.rendering.render import render_request
-from authz.telemetry.metrics import Metrics
-from authz.transport.answers import AnswerWriter
 from authz.transport.codec import parse_check_request
 from authz.transport.decision_ids import decision_ids
-from authz.transport.engine import Engine, Serving
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.tokens import claims, jwks, mint, rsa_key
-from tests.unit.transport.questions import question
+from bench.inprocess import InProcess
+from bench.questions import ask, token
 
 ROUNDS = 7
 WARM_CHECKS = 4_000
 COLD_CHECKS = 300
 MICROSECONDS = 1e6
-
-HEAD = """\
-version: 1
-issuers:
-  okta: {issuer: https://issuer.example/oauth2/default, audiences: [api://warehouse], groups_claim: groups}
-dimensions:
-  region: {type: string}
-  ordered_at: {type: date}
-warehouses:
-  sales:
-    routes: [{prefix: /api/}]
-    upstream: http://warehouse:8080
-    columns: {region: region, ordered_at: ordered_at}
-    labels: {customer_email: pii}
-    cache: {ttl: 60s}
-grants:
-"""
-GRANT = (
-    "  - {{id: g{0}, to: {{groups: [team-{0}]}}, on: [sales], "
-    "scope: {{region: [R{0}, EU], ordered_at: {{last: 400d}}}}, mask: {{pii: hash}}}}\n"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,58 +60,8 @@ def cost(work: Callable[[], object], times: int, clock: Callable[[], float]) -> 
     return Cost(best=min(rounds), median=median(rounds))
 
 
-def ask(bearer: str) -> bytes:
-    """A question with the headers of a browser-like client."""
-    message = question(
-        headers={
-            "accept-encoding": "gzip, deflate, br",
-            "accept-language": "en-GB,en;q=0.9",
-            "x-forwarded-for": "192.0.2.7",
-            "x-forwarded-proto": "https",
-            "x-request-id": "8f14e45f-ceea-467f-9e3c-3d2a8f1f0b11",
-            "content-type": "application/json",
-            "authorization": f"Bearer {bearer}",
-        }
-    )
-    return bytes(message.SerializeToString())
-
-
-def token(subject: str) -> str:
-    """A token that is good for the next hour, with one group that a grant names and three that none does."""
-    now = int(time.time())
-    groups = ["team-3", "all-staff", "choir", "vpn"]
-    return mint(claims(sub=subject, iat=now, nbf=now - 10, exp=now + 3600, groups=groups), rsa_key())
-
-
-class Bench:
-    """A server's parts under a policy with some number of grants."""
-
-    def __init__(self, grants: int, directory: Path) -> None:
-        text = HEAD + "".join(GRANT.format(number) for number in range(grants))
-        started = time.perf_counter()
-        self.policy = parse_policy([SourceText("bench.yaml", text)])
-        self.load_seconds = time.perf_counter() - started
-        self.metrics = Metrics()
-        self.audit = Trail(
-            FileStore(directory / f"audit-{grants}.jsonl"),
-            TrailSettings(max_queued=10**9),
-            counted=lambda fate, records: self.metrics.audited(fate.value, records),
-            told=lambda problem: print(problem, file=sys.stderr),
-        )
-        self.recorder = Recorder(policy_reads(self.policy))
-        self.answers = AnswerWriter(policy_version=self.policy.version, public_url=None)
-        self.snapshot = self._snapshot()
-        self.engine = Engine(self._serving(self.snapshot, self.answers))
-
-    def _snapshot(self) -> Snapshot:
-        authenticator = Authenticator(
-            issuers=self.policy.issuers, key_sets={"okta": parse_jwks(jwks(rsa_key()))}, bundles={}
-        )
-        return Snapshot(policy=self.policy, authenticator=authenticator, revocations=NOTHING_REVOKED)
-
-    def _serving(self, snapshot: Snapshot, answers: AnswerWriter) -> Serving:
-        observer = Recording(self.recorder, metrics=self.metrics, audit=self.audit)
-        return Serving(snapshot=snapshot, answers=answers, observer=observer)
+class Bench(InProcess):
+    """A server's parts, and what they cost."""
 
     def warm(self) -> Cost:
         """CPU of a check whose token has been verified and whose decision has been made before."""
@@ -159,8 +74,7 @@ class Bench:
         questions = [ask(token(f"person-{number}")) for number in range(COLD_CHECKS)]
 
         def once() -> None:
-            answers = AnswerWriter(policy_version=self.policy.version, public_url=None)
-            engine = Engine(self._serving(self._snapshot(), answers))
+            engine = self.fresh_engine()
             for data in questions:
                 engine.decide(data)
 
@@ -187,7 +101,9 @@ class Bench:
                 read_credentials(request, warehouse.accepts), warehouse.accepts, now
             ),
             "decision (remembered)": lambda: decide(request, warehouse, principal, snapshot, now),
-            "render the request's part": lambda: render_request(decision, principal, request, policy.version, None),
+            "render the request's part": lambda: render_request(
+                decision, principal, request, policy.version, None
+            ),
             "codec: serialize": lambda: self.answers.serialize_outcome(outcome, next(ids), request),
             "audit: record": lambda: self.recorder.note(outcome, request, decision_id="0" * 32, at=now),
             "audit: hand over": lambda: self.audit.offer(record),

@@ -1,0 +1,89 @@
+"""Whether a warm check costs the same with few and with many grants, and with few and many groups in the token.
+
+.venv/bin/python bench/flat.py [--grants 10 --grants 100000] [--groups 1 --groups 1000]
+"""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import quantiles
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
+from bench.inprocess import InProcess
+from bench.questions import ask, token
+
+GRANTS = (10, 100, 1_000, 10_000, 100_000)
+GROUPS = (1, 10, 100, 1_000)
+CHECKS = 2_000
+WARM_UP = 300
+
+
+def by_turns(works: Mapping[int, Callable[[], object]], checks: int) -> dict[int, dict[str, float]]:
+    """Microseconds of CPU of each (first quartile), and its ratio to the first of them.
+
+    One call of each in turn, so that whatever else the machine does, it does to all. A call before each that counts
+    brings its own data into the caches.
+    """
+    for work in works.values():
+        for _ in range(WARM_UP):
+            work()
+    clock = time.thread_time_ns
+    taken: dict[int, list[float]] = {name: [] for name in works}
+    for _ in range(checks):
+        for name, work in works.items():
+            work()
+            began = clock()
+            work()
+            taken[name].append((clock() - began) / 1e3)
+    first = next(iter(taken.values()))
+    return {
+        name: {
+            "microseconds": quantiles(row)[0],
+            "ratio": quantiles([one / other for one, other in zip(row, first, strict=True)])[1],
+        }
+        for name, row in taken.items()
+    }
+
+
+def asking(parts: InProcess, data: bytes) -> Callable[[], object]:
+    """A warm check of `data`. Raises ValueError if it is denied."""
+    if CheckResponse.FromString(parts.engine.decide(data)).status.code:
+        raise ValueError("the question of the benchmark is denied")
+    return lambda: parts.engine.decide(data)
+
+
+def flatness(
+    grants: Sequence[int], groups: Sequence[int], checks: int = CHECKS
+) -> dict[str, dict[int, dict[str, float]]]:
+    """A warm check by number of grants (four groups in the token), and by number of groups (ten grants)."""
+    few = InProcess(10)
+    emma = ask(token("emma"))
+    by_grants = {number: asking(few if number == 10 else InProcess(number), emma) for number in grants}
+    by_groups = {
+        number: asking(few, ask(token("emma", ("team-3", *(f"g{n}" for n in range(number - 1))))))
+        for number in groups
+    }
+    return {"grants": by_turns(by_grants, checks), "groups": by_turns(by_groups, checks)}
+
+
+@click.command()
+@click.option("--grants", multiple=True, type=int, default=GRANTS)
+@click.option("--groups", multiple=True, type=int, default=GROUPS)
+def main(grants: tuple[int, ...], groups: tuple[int, ...]) -> None:
+    """Measure whether the cost of a warm check is flat."""
+    for name, row in flatness(grants, groups).items():
+        table = Table(name, *(f"{number:,}" for number in row), title="one warm check")
+        table.add_row("CPU µs", *(f"{one['microseconds']:.1f}" for one in row.values()))
+        table.add_row("ratio", *(f"{one['ratio']:.2f}" for one in row.values()))
+        Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

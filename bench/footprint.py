@@ -1,0 +1,84 @@
+"""What a worker weighs: start to ready, memory empty and full of tokens, a reload of a large policy under load."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+
+from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
+from bench import generators
+from bench.generators import CHECK
+from bench.policies import policy_text
+from bench.processes import Ended
+from bench.questions import ask, token
+from bench.targets import Place, Running, Target, scopegate
+
+RELOAD_RATE: Final = 1_000.0
+
+
+def footprint(engine: str, place: Place, load: Path, *, tokens: int) -> dict[str, Any]:
+    """Seconds until ready, bytes when empty, bytes with so many verified tokens (EdDSA, of as many people)."""
+    target = scopegate(engine, f"footprint-{engine}", "", f"--remember={2 * tokens}")
+    with Running(target, place) as running:
+        empty = running.group.resident_bytes()
+        cold = place.files.cold(tokens, "EdDSA")
+        heard = generators.closed_loop(load, running.address, cold, seconds=60, count=tokens)
+        cold.unlink()
+        if heard.allowed != tokens:
+            raise Ended(f"{heard.allowed} of {tokens} new people were allowed")
+        full = running.group.resident_bytes()
+    return {
+        "ready_seconds": running.ready_seconds,
+        "empty_bytes": empty,
+        "tokens": tokens,
+        "full_bytes": full,
+        "bytes_each": (full - empty) / tokens,
+    }
+
+
+def reload_under_load(engine: str, place: Place, load: Path, *, seconds: float) -> dict[str, Any]:
+    """A policy is replaced by one with another grant, at 1,000 checks a second; latency beside that of a quiet run."""
+    target: Target = scopegate(engine, f"reload-{engine}", "")
+    with Running(target, place) as running:
+        warm = target.warm(place)
+        generators.open_loop(load, running.address, warm, rate=RELOAD_RATE, seconds=0.5)
+        quiet = generators.open_loop(load, running.address, warm, rate=RELOAD_RATE, seconds=seconds)
+        took: list[float] = []
+        changer = threading.Thread(target=_replaced, args=(running, place, took))
+        changer.start()
+        busy = generators.open_loop(load, running.address, warm, rate=RELOAD_RATE, seconds=seconds)
+        changer.join()
+    if not took:
+        raise Ended("the changed policy was never in force")
+    return {
+        "grants": place.grants,
+        "reload_seconds": took[0],
+        "run_seconds": seconds,
+        "quiet_milliseconds": quiet.milliseconds,
+        "reload_milliseconds": busy.milliseconds,
+    }
+
+
+def _replaced(running: Running, place: Place, took: list[float], patience: float = 120.0) -> None:
+    """Notes how long it takes until an answer comes from the new policy."""
+    question = ask(token("emma"))
+    with grpc.insecure_channel(running.address) as channel:
+        check = channel.unary_unary(CHECK)
+
+        def version() -> str:
+            answer = CheckResponse.FromString(check(question, timeout=30))
+            return str(answer.dynamic_metadata["policy_version"])
+
+        before = version()
+        time.sleep(0.2)
+        fresh = place.policy.with_suffix(".new")
+        fresh.write_text(policy_text(place.grants + 1, place.jwks))
+        began = time.monotonic()
+        fresh.replace(place.policy)
+        while time.monotonic() - began < patience:
+            if version() != before:
+                took.append(time.monotonic() - began)
+                return
+            time.sleep(0.05)

@@ -1,0 +1,131 @@
+"""What Scopegate is to be, line by line, and whether this run found it so."""
+
+from dataclasses import dataclass
+
+from bench.figures import Results, cpu, default_engine, latency, road, rounds, share
+
+AIM_OF_GO = 1.0
+PATH_OF_GO = 1.5
+LATENCY_OF_GO = 1.3
+DENIED_OF_WARM = 1.2
+FLAT = 1.25
+COLD_OF_LIBRARY = 1.2
+RELOAD_OF_QUIET = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One line: `found` beside `limit`; `met` is None where it could not be measured."""
+
+    line: str
+    found: float | None
+    limit: float
+    at_least: bool = False
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        if self.found is None:
+            return None
+        return self.found >= self.limit if self.at_least else self.found <= self.limit
+
+    @property
+    def word(self) -> str:
+        return {True: "met", False: "NOT MET", None: "not measured"}[self.met]
+
+    @property
+    def figure(self) -> str:
+        return "" if self.found is None else f"{self.found:.2f}"
+
+    @property
+    def bound(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {self.limit:g}"
+
+
+def verdicts(results: Results) -> list[Verdict]:
+    """All lines."""
+    ours = default_engine(results) or "scopegate"
+    return [
+        *_beside_go(results, ours),
+        *_latency(results, ours),
+        Verdict(
+            line="a flood of one bad token: CPU, of a warm allowed check",
+            found=share(cpu(results, ours, "denied"), cpu(results, ours)),
+            limit=DENIED_OF_WARM,
+        ),
+        *_flat(results),
+        *_cold(results),
+        *_reload(results),
+        Verdict(
+            line="regression guard: a warm decision, in floors",
+            found=results["guard"].get("floors"),
+            limit=results["guard"].get("at_most", 0.0),
+        ),
+    ]
+
+
+def _beside_go(results: Results, ours: str) -> list[Verdict]:
+    one = rounds(results, ours, "warm")
+    return [
+        Verdict(
+            line=f"{ours}: CPU of a warm RS256 check with audit and metrics, of the lean Go server's (aim 0.8)",
+            found=share(cpu(results, ours), cpu(results, "go")),
+            limit=AIM_OF_GO,
+            note=f"{one[0]['allowed']:,} checks in the first round" if one else "",
+        ),
+        Verdict(
+            line=f"{ours}: throughput through one Envoy worker, of the lean Go server's",
+            found=share(road(results, ours), road(results, "go")),
+            limit=PATH_OF_GO,
+            at_least=True,
+        ),
+    ]
+
+
+def _latency(results: Results, ours: str) -> list[Verdict]:
+    return [
+        Verdict(
+            line=f"{ours}: {quantile} at 1,000 checks a second, of {whose}",
+            found=share(latency(results, ours, quantile), latency(results, other, quantile)),
+            limit=limit,
+        )
+        for other, whose, limit in (("opa", "OPA's", 1.0), ("go", "the lean Go server's", LATENCY_OF_GO))
+        for quantile in ("p50", "p99")
+    ]
+
+
+def _flat(results: Results) -> list[Verdict]:
+    found = results.get("flatness", {})
+    lines = []
+    for of in ("grants", "groups"):
+        rows = {int(number): one["ratio"] for number, one in found.get(of, {}).items()}
+        lines.append(
+            Verdict(
+                line=f"flat: a warm check with {max(rows, default=0):,} {of}, of one with {min(rows, default=0):,}",
+                found=max(rows.values(), default=None),
+                limit=FLAT,
+            )
+        )
+    return lines
+
+
+def _cold(results: Results) -> list[Verdict]:
+    return [
+        Verdict(
+            line=f"cold: verification of {kind}, of the library's own",
+            found=row["ratio"],
+            limit=COLD_OF_LIBRARY,
+        )
+        for kind, row in results.get("verification", {}).items()
+    ]
+
+
+def _reload(results: Results) -> list[Verdict]:
+    return [
+        Verdict(
+            line=f"{engine}: p99 at 1,000/s while {one['grants']:,} grants are reloaded, of a quiet run's",
+            found=share(one["reload_milliseconds"].get("p99"), one["quiet_milliseconds"].get("p99")),
+            limit=RELOAD_OF_QUIET,
+        )
+        for engine, one in results["reload"].items()
+    ]
