@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test test-warehouses test-monitoring monitoring test-kubernetes kubernetes test-keycloak fuzz mutants format lock protos bench bench-peers clean
+.PHONY: help demo check test test-engines test-warehouses test-monitoring monitoring test-kubernetes kubernetes test-keycloak fuzz mutants format lock protos bench bench-peers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -38,6 +38,16 @@ check: $(VENV)/dev.stamp ## format, lint, types, architecture, unit tests: under
 
 test: $(VENV)/dev.stamp ## everything, the real Envoy included: under five minutes
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# The engine that is not everywhere: with it, the server as a black box.
+test-engines: $(VENV)/pyvoy.stamp ## what a server does, on the engine pyvoy
+	SCOPEGATE_ENGINE=pyvoy $(BIN)/pytest -n 2 --dist loadfile tests/unit/workers tests/integration/test_workers.py tests/integration/test_serve.py \
+	    tests/integration/test_serve_opa.py tests/integration/test_serve_reload.py tests/integration/test_serve_revocations.py \
+	    tests/integration/test_serve_signing.py tests/integration/test_drain.py tests/integration/test_traces.py tests/integration/test_edge_system.py
+
+$(VENV)/pyvoy.stamp: requirements/pyvoy.txt | $(VENV)/dev.stamp
+	@$(PIP) install -q --no-deps --require-hashes -r requirements/pyvoy.txt
+	@touch $@
 
 test-monitoring: $(VENV)/dev.stamp ## dashboards, alerts and drills on the real system; needs Debian's prometheus and faketime
 	$(BIN)/pytest -q tests/monitoring
@@ -175,6 +185,7 @@ lock: $(VENV)/dev.stamp ## pin the requirements anew, with hashes
 	$(PIP) install -q uv
 	for set in demo dev; do $(BIN)/uv pip compile pyproject.toml --extra $$set --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/$$set.txt; done
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/run.txt
+	$(BIN)/uv pip compile requirements/pyvoy.in --no-deps --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/pyvoy.txt
 	$(BIN)/uv pip compile requirements/warehouses.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/warehouses.txt
 
 # What is measured beside Scopegate, and what asks: each where Go is.

@@ -4,7 +4,7 @@ Envoy's own documentation of the fields:
 https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/auth/v3/attribute_context.proto
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
@@ -84,17 +84,25 @@ def _headers(http: AttributeContext.HttpRequest) -> dict[str, tuple[str, ...]]:
             for name, value in http.headers.items()
             if name[:1] != ":"
         }
-    for header in raw:
-        name = header.key.lower()
-        if name[:1] == ":":
-            continue
-        value = header.raw_value.decode("latin-1")
-        if name in found:
-            found[name] = (*found[name], value)
-        else:
-            found[name] = (value,)
     if http.headers:
         raise Denied(Reason.REQUEST_AMBIGUOUS, "the headers came in two forms")
+    pairs = [(header.key, header.raw_value) for header in raw]
+    for name, value in pairs:
+        if name[0:1] == ":":
+            continue
+        if name in found or not name.islower():
+            return _repeated_headers(pairs)
+        found[name] = (value.decode("latin-1"),)
+    return found
+
+
+def _repeated_headers(pairs: Iterable[tuple[str, bytes]]) -> dict[str, tuple[str, ...]]:
+    """The same for a name that comes more than once, or in capitals."""
+    found: dict[str, tuple[str, ...]] = {}
+    for key, value in pairs:
+        name = key.lower()
+        if name[:1] != ":":
+            found[name] = (*found.get(name, ()), value.decode("latin-1"))
     return found
 
 

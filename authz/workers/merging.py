@@ -24,6 +24,7 @@ LEAST: Final = frozenset(
         "scopegate_policy_loaded_timestamp_seconds",
         "scopegate_key_source_confirmed_timestamp_seconds",
         "scopegate_revocations",
+        "process_max_fds",
         "scopegate_revocation_list_due_timestamp_seconds",
         "scopegate_revocation_list_made_timestamp_seconds",
     }
@@ -36,6 +37,9 @@ SUMMED: Final = frozenset(
         "scopegate_audit_queue_records",
         "scopegate_memory_entries",
         "scopegate_memory_limit_entries",
+        "process_open_fds",
+        "process_resident_memory_bytes",
+        "process_virtual_memory_bytes",
     }
 )
 """Gauges that count. All others: the most."""
