@@ -61,7 +61,6 @@ def test_one_worker_is_told_as_it_is() -> None:
 def test_every_gauge_of_the_server_has_its_rule() -> None:
     """Those that are neither sums nor the least are ones of which the most is the worst."""
     gauges = set(re.findall(r"^# TYPE (\S+) gauge$", _worker(0, ready=True, current=1), re.MULTILINE))
-    from authz.workers.merging import LEAST, SUMMED
 
     the_most = {
         "scopegate_clock_timestamp_seconds",
