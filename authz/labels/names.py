@@ -94,7 +94,7 @@ def _within(inner: tuple[int, int], outer: tuple[int, int]) -> bool:
 
 def _heard(term: Term, front: tuple[str, ...], tail: tuple[str, ...], rule: Rule) -> Confidence | None:
     if _among(term, rule.whole):
-        stands_alone = not tail and PERSONS.issuperset(front)
+        stands_alone = not tail and all(len(word) == 1 or word in PERSONS for word in front)
         return Confidence.POSSIBLE if stands_alone else None
     heard = Confidence.LIKELY if _among(term, rule.likely) else Confidence.POSSIBLE
     if front and (front[0] in ASKS or front[-1] == "no" or front[-1] in rule.not_behind):

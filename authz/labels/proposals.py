@@ -63,7 +63,7 @@ def propose(
 def _named(name: str, table: str, facts: TypeFacts) -> Mapping[Category, tuple[Confidence, Evidence]]:
     found: dict[Category, tuple[Confidence, Evidence]] = {}
     for rule, confidence, term in found_in(name, table):
-        if facts.holds in rule.holds:
+        if facts.holds in rule.holds and (facts.length is None or facts.length >= rule.shortest):
             text = f"the name says {rule.noun} (`{term}`)"
             found[rule.category] = (confidence, Evidence(source=Source.NAME, text=text))
     for field in facts.fields:

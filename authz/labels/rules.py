@@ -33,6 +33,8 @@ class Rule:
     noun: str
     holds: frozenset[Holds]
     """Of any other type the name means something else: an integer is no e-mail address."""
+    shortest: int = 2
+    """Characters of the shortest value that says something: a text of one is a flag."""
     likely: frozenset[Term]
     possible: frozenset[Term] = frozenset()
     whole: frozenset[Term] = frozenset()
@@ -106,7 +108,7 @@ RULES: Final[tuple[Rule, ...]] = (
             bsb, ifsc, wallet address"""
         ),
         possible=terms(
-            "bic, swift, swift code, account, acct, konto, compte, cuenta, wallet, bank, aba, rib"
+            "bic, swift, swift code, account balance, acct balance, acctbal, account, acct, konto, compte, cuenta, wallet, bank, aba, rib"
         ),
         keeps=_words("code"),
         shapes=(Shape.IBAN, Shape.BIC),
@@ -148,6 +150,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         category=Category.HEALTH,
         noun="somebody's health",
+        shortest=1,
         holds=_DATES | {Holds.BOOLEAN},
         likely=terms(
             """diagnosis, diagnose, diagnoses, diagnostic, medical record, medical record number, mrn, medical history,
@@ -162,6 +165,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         category=Category.TRAIT,
         noun="a personal trait",
+        shortest=1,
         holds=_DIGITS | {Holds.BOOLEAN},
         likely=terms(
             """gender, sex, geschlecht, sexe, sexo, genero, sesso, geslacht, ethnicity, ethnic group, ethnic origin,
@@ -171,6 +175,7 @@ RULES: Final[tuple[Rule, ...]] = (
             political affiliation, political opinion, union membership, trade union, criminal record, biometric,
             fingerprint image, face embedding, face template, voice print, genetic, immigration status, veteran status"""
         ),
+        possible=terms("photo, picture, portrait, selfie, avatar"),
         whole=terms("race, age, alter, salutation, anrede, civilite"),
         keeps=_words("code type description desc text name group identity"),
     ),
@@ -193,6 +198,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         category=Category.EMAIL,
         noun="an e-mail address",
+        shortest=6,
         holds=_WORDS,
         likely=terms(
             """email, e mail, email address, email addr, e mail address, mail address, mail addr, mailaddress, emailid, email id, mail id, mailid,
@@ -220,6 +226,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         category=Category.PERSON_NAME,
         noun="a person's name",
+        shortest=1,
         holds=_WORDS,
         likely=terms(
             """first name, firstname, fname, given name, givenname, forename, last name, lastname, lname, surname,
@@ -229,7 +236,10 @@ RULES: Final[tuple[Rule, ...]] = (
             nome completo, voornaam, achternaam, imie, nazwisko, efternamn, fornamn, etunimi, sukunimi, имя, фамилия,
             отчество, contact person, ansprechpartner, kundenname"""
         ),
-        possible=terms("initials, middle initial, display name, displayname, signature, alias, nom client"),
+        possible=terms(
+            """initials, middle initial, display name, displayname, signature, alias, nom client, manager, clerk, author,
+            salesperson, sales rep, assignee, created by, updated by, modified by, approved by"""
+        ),
         of_persons=True,
     ),
     Rule(

@@ -69,7 +69,7 @@ FACTS: Final[Mapping[Shape, ShapeFacts]] = {
     Shape.PHONE: ShapeFacts("phone numbers with a country code", _DISTINCT),
     Shape.NATIONAL_PHONE: ShapeFacts("phone numbers of the region", Weight.SUPPORTS),
     # ISO/IEC 7812: Luhn's check digit, and the first digits of the schemes that issue payment cards.
-    Shape.CARD: ShapeFacts("payment card numbers", _CHECKED, re.compile(r"(?:4|5[0-8]|2[2-7]|3[0-689]|6)[0-9]{11,18}\Z", re.ASCII)),
+    Shape.CARD: ShapeFacts("payment card numbers", _CHECKED, re.compile(r"(?:4|5[0-8]|2[2-7]|3[04-9]|6)[0-9]{11,18}\Z", re.ASCII)),
     Shape.IBAN: _number("IBANs", _DISTINCT, r"[A-Za-z]{2}[0-9]{2}[ \-]?[0-9A-Za-z \-]{10,45}", "iban"),
     Shape.BIC: _number("BICs", Weight.SUPPORTS, r"[A-Z]{6}[0-9A-Z]{2}(?:[0-9A-Z]{3})?", "bic"),
     Shape.US_SSN: _number("US social security numbers", _DISTINCT, r"[0-9]{3}-[0-9]{2}-[0-9]{4}", "us.ssn"),

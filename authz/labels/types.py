@@ -36,10 +36,11 @@ class Holds(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TypeFacts:
-    """`fields` are the names inside a structure, at any depth."""
+    """`fields` are the names inside a structure, at any depth; `length` is the longest text in characters, if there is one."""
 
     holds: Holds
     fields: tuple[str, ...] = ()
+    length: int | None = None
 
 
 _Type = exp.DType
@@ -89,7 +90,7 @@ def type_facts(declared: str, dialect: str) -> TypeFacts:
             built = exp.DataType.build(text, dialect=each)
         except (SqlglotError, ValueError):
             continue
-        return TypeFacts(_holds(built), tuple(_fields(built)))
+        return TypeFacts(_holds(built), tuple(_fields(built)), _length(built))
     return TypeFacts(Holds.UNKNOWN)
 
 
@@ -112,3 +113,10 @@ def _holds(built: exp.DataType) -> Holds:
 
 def _fields(built: exp.DataType) -> list[str]:
     return [str(field.this.name) for field in built.find_all(exp.ColumnDef)]
+
+
+def _length(built: exp.DataType) -> int | None:
+    if built.this not in exp.DataType.TEXT_TYPES or not built.expressions:
+        return None
+    given = built.expressions[0].name
+    return int(given) if given.isdecimal() and given.isascii() and len(given) < 10 else None

@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import cache, partial
 from importlib import import_module
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from itertools import islice
 from typing import Any, Final
 
 from authz.labels.schema import ValueCounts
@@ -17,9 +18,10 @@ from authz.labels.shapes import FACTS, Shape
 
 MAX_CHARACTERS: Final = 4_096
 """Of a longer text the beginning is looked at."""
-MAX_LEAVES: Final = 64
-"""Of an array or a document so many values are looked at."""
+MAX_PARTS: Final = 256
+"""Of an array or a document so many parts are looked at, lists and mappings in it among them."""
 _MAX_DEPTH: Final = 8
+_MAX_NUMBER: Final = 10**40
 _MAX_ADDRESSES: Final = 4
 
 NEEDED: Final = ("email_validator", "phonenumbers", "stdnum")
@@ -112,28 +114,28 @@ def _text(value: object) -> str | None:
         if not value.is_finite() or value.adjusted() > 40 or value != value.to_integral_value():
             return None
         value = int(value)
-    elif isinstance(value, int) and value.bit_length() > 128:
+    if isinstance(value, int) and not 0 <= value < _MAX_NUMBER:
         return None
     return str(value)
 
 
 def _leaves(value: object) -> Iterator[str]:
     waiting: list[tuple[object, int]] = [(value, 0)]
-    seen = 0
-    while waiting and seen < MAX_LEAVES:
+    for _ in range(MAX_PARTS):
+        if not waiting:
+            return
         each, depth = waiting.pop()
         if isinstance(each, dict):
             inner: Iterable[object] = each.values()
         elif isinstance(each, list | tuple | set):
             inner = each
         else:
-            seen += 1
             text = _text(each)
             if text is not None:
                 yield text
             continue
         if depth < _MAX_DEPTH:
-            waiting.extend((part, depth + 1) for part in list(inner)[:MAX_LEAVES])
+            waiting.extend((part, depth + 1) for part in islice(inner, MAX_PARTS))
 
 
 @cache

@@ -23,7 +23,7 @@ KEEPS: Final = words(
 
 ABOUT: Final = words(
     """
-    id ids key fk pk uuid guid ref count counts cnt counter size length len total sum avg rate ratio pct percent
+    id ids key fk pk sk uuid guid ref count counts cnt counter size length len total sum avg rate ratio pct percent
     score rank level index idx position order sequence seq limit max min quota
     flag is has status state valid invalid validity verified unverified confirmed confirmation verification optin
     optout subscribed unsubscribed enabled disabled active required allowed blocked bounced deleted missing exists
