@@ -62,7 +62,8 @@ def look(warehouse: Warehouse, wish: Wish) -> Seen:
         looked, unread = _matched(wanted, schema)
         looked += _closed(warehouse, wish, wanted, schema)
         looked, more = _with_files(looked, warehouse, wish)
-        return Seen(looked=tuple(looked), unread=(*unread, *more), notes=tuple(_notes(looked)))
+        notes = (*_notes(looked), *_others(warehouse, wish, schema))
+        return Seen(looked=tuple(looked), unread=(*unread, *more), notes=notes)
     with Database(wish.url or "") as database:
         wanted = _wanted(warehouse, wish, ())
         schema = database.tables([table.path for table in wanted], neighbours=wish.all_tables)
@@ -139,13 +140,22 @@ def _closed(
     """Tables that the policy does not name, if they are asked for: for whoever is about to name them."""
     if not wish.all_tables:
         return []
-    known = [*policy_tables(warehouse), *wanted]
-    parts = max(table.name.count(".") + 1 for table in known)
+    parts = max(table.name.count(".") + 1 for table in wanted)
     return [
         Looked(
             policy=PolicyTable(".".join(part for part in each.path[-parts:] if part), closed=True),
             schema=each,
         )
+        for each in _unnamed(warehouse, wanted, schema)
+    ]
+
+
+def _unnamed(
+    warehouse: Warehouse, wanted: Sequence[PolicyTable], schema: Sequence[SchemaTable]
+) -> list[SchemaTable]:
+    known = [*policy_tables(warehouse), *wanted]
+    return [
+        each
         for each in schema
         if each.path[1].lower() not in _OWN_SCHEMAS and not any(matching(table, [each]) for table in known)
     ]
@@ -223,3 +233,12 @@ def _notes(looked: Iterable[Looked]) -> Iterable[str]:
                 f"{each.policy.name}: the policy names {listed(missing)}, and the table has no such column:"
                 " whatever it is called now has no label"
             )
+
+
+def _others(warehouse: Warehouse, wish: Wish, schema: Sequence[SchemaTable]) -> Iterable[str]:
+    count = 0 if wish.all_tables or not warehouse.tables else len(_unnamed(warehouse, (), schema))
+    if count:
+        yield (
+            f"{count:,} {'table' if count == 1 else 'tables'} of the schema not in the policy, and so closed:"
+            " --all-tables looks at them, too"
+        )
