@@ -118,12 +118,27 @@ class Database:
         from sqlalchemy.exc import NoSuchTableError  # noqa: PLC0415 - an extra
 
         with self._said(".".join(part for part in path if part)):
+            if self._kind == "trino":
+                return self._of_trino(path)
             inspector = self._inspector(path[0])
             try:
                 found = inspector.get_columns(path[2], self._schema(path))
             except NoSuchTableError:
                 return ()
             return tuple(Column(str(each["name"]), self._declared(each["type"])) for each in found)
+
+    def _of_trino(self, path: Path3) -> tuple[Column, ...]:
+        """Its dialect takes every type that SQLAlchemy has no word for (`ipaddress`) for none."""
+        from sqlalchemy import column, select, table  # noqa: PLC0415 - an extra
+
+        names = ("column_name", "data_type", "table_schema", "table_name", "ordinal_position")
+        columns = table("columns", *map(column, names), schema="information_schema")
+        found = self._connection(path[0]).execute(
+            select(columns.c.column_name, columns.c.data_type)
+            .where(columns.c.table_schema == path[1], columns.c.table_name == path[2])
+            .order_by(columns.c.ordinal_position)
+        )
+        return tuple(Column(str(name), str(declared)) for name, declared in found)
 
     def _declared(self, kind: Any) -> str:
         from sqlalchemy.exc import CompileError  # noqa: PLC0415 - an extra
