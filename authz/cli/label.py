@@ -221,11 +221,12 @@ class _Result:
                 report = as_report(self.policy, self.warehouse, self.findings, self.seen)
                 write_text(json.dumps(report, indent=2) + "\n", output)
             case _:
-                write_text(self._table(), output)
+                write_text(self._table(output), output)
 
-    def _table(self) -> str:
-        # What is no terminal has no width: lines are whole there.
-        console = Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else _UNBOUNDED)
+    def _table(self, output: Path | None) -> str:
+        is_seen = output is None and sys.stdout.isatty()
+        # What is no terminal has no width and no colours: lines are whole there.
+        console = Console(highlight=False, force_terminal=is_seen, width=None if is_seen else _UNBOUNDED)
         with console.capture() as captured:
             print_findings(console, self.policy, self.warehouse, self.findings, self.seen)
         return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())

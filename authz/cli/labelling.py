@@ -120,8 +120,11 @@ def _wanted(warehouse: Warehouse, wish: Wish, schema: Sequence[SchemaTable]) -> 
 def _matched(wanted: Iterable[PolicyTable], schema: Sequence[SchemaTable]) -> tuple[list[Looked], list[str]]:
     looked: list[Looked] = []
     unread: list[str] = []
+    named: dict[str, list[SchemaTable]] = {}
+    for each in schema:
+        named.setdefault(each.path[2], []).append(each)
     for table in wanted:
-        found = matching(table, schema)
+        found = matching(table, named.get(table.path[2], ()))
         if len(found) == 1:
             looked.append(Looked(policy=table, schema=found[0]))
         elif not found:
@@ -153,11 +156,14 @@ def _closed(
 def _unnamed(
     warehouse: Warehouse, wanted: Sequence[PolicyTable], schema: Sequence[SchemaTable]
 ) -> list[SchemaTable]:
-    known = [*policy_tables(warehouse), *wanted]
+    known: dict[str, list[PolicyTable]] = {}
+    for table in (*policy_tables(warehouse), *wanted):
+        known.setdefault(table.path[2], []).append(table)
     return [
         each
         for each in schema
-        if each.path[1].lower() not in _OWN_SCHEMAS and not any(matching(table, [each]) for table in known)
+        if each.path[1].lower() not in _OWN_SCHEMAS
+        and not any(matching(table, [each]) for table in known.get(each.path[2], ()))
     ]
 
 

@@ -154,10 +154,11 @@ def at_least(matches: int, values: int) -> float:
     return max(0.0, (middle - spread) / (1 + square / values))
 
 
+_UNREAD: Final = frozenset({Holds.BOOLEAN, Holds.BYTES, Holds.DATE, Holds.PLACE, Holds.TIME, Holds.UUID})
+
+
 def readable_columns(columns: tuple[Column, ...], dialect: str) -> Iterator[Column]:
-    """Those whose values have to be read at all: of dates and truths no shape is looked for."""
+    """Those whose values have to be read at all: of dates and truths no shape is looked for, and pictures are large."""
     for column in columns:
-        if type_facts(column.declared, dialect).holds not in {
-            Holds.BOOLEAN, Holds.DATE, Holds.TIME, Holds.PLACE, Holds.UUID,
-        }:  # fmt: skip
+        if type_facts(column.declared, dialect).holds not in _UNREAD:
             yield column

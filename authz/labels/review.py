@@ -8,6 +8,7 @@ from typing import Final
 from authz.labels.categories import Category, Confidence
 from authz.labels.proposals import Proposal, propose
 from authz.labels.schema import SchemaTable, ValueCounts
+from authz.labels.types import without_values
 from authz.policy.policyset import Warehouse
 from authz.policy.tables import WarehouseKind
 
@@ -65,6 +66,7 @@ class Finding:
     """What it may be as well."""
     standing: Standing
     labelled: str | None
+    """The label that the policy gives it."""
     dimensions: tuple[str, ...]
     """By which rows are told apart in this column."""
     closed: bool
@@ -125,7 +127,7 @@ def _findings(
         yield Finding(
             table=table.name,
             column=column.name,
-            declared=column.declared,
+            declared=without_values(column.declared),
             label=labels[best.category],
             proposal=best,
             others=tuple(each.category for each in others),

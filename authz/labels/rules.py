@@ -68,14 +68,14 @@ RULES: Final[tuple[Rule, ...]] = (
         noun="a password, key or token",
         holds=_DIGITS | {Holds.UUID},
         likely=terms(
-            """password, passwd, passphrase, pwd, passwort, kennwort, mot de passe, motdepasse, contrasena, senha,
-            wachtwoord, haslo, parola, secret, client secret, shared secret, private key, secret key, api key, apikey,
-            access key, encryption key, signing key, ssh key, access token, refresh token, auth token, api token,
-            bearer token, session token, id token, oauth token, csrf token, reset token, security answer,
-            secret answer, otp, totp, pin code, pincode, recovery code, backup code"""
+            """password, passwd, passphrase, pwd, passwort, kennwort, mot de passe, motdepasse, contrasena,
+            senha, wachtwoord, haslo, parola, secret, client secret, shared secret, private key, secret key,
+            api key, apikey, access key, encryption key, signing key, ssh key, access token, refresh token,
+            auth token, api token, bearer token, session token, id token, oauth token, csrf token, reset
+            token, security answer, secret answer, otp, totp, pin code, pincode, recovery code, backup code"""
         ),
         possible=terms(
-            "token, pin, salt, jwt, session id, sessionid, session key, license key, credential, auth"
+            """token, pin, salt, jwt, session id, sessionid, session key, license key, credential, auth"""
         ),
         keeps=_words("salt digest bcrypt crypt"),
         shapes=(Shape.SECRET,),
@@ -85,13 +85,13 @@ RULES: Final[tuple[Rule, ...]] = (
         noun="a payment card",
         holds=_DATES,
         likely=terms(
-            """card number, card num, card no, credit card, creditcard, debit card, cc number, cc num, ccnum, cc no,
-            card pan, pan number, cardholder, card holder, cvv, cvv2, cvc, cvc2, card expiry, card expiration,
-            card exp, cc exp, cc expiry, card expiry date, card expiration date, kreditkarte, kartennummer,
-            carte bancaire, carte credit, numero carte, tarjeta credito, numero tarjeta, carta credito,
-            cartao credito"""
+            """card number, card num, card no, credit card, creditcard, debit card, cc number, cc num, ccnum, cc
+            no, card pan, pan number, cardholder, card holder, cvv, cvc, card expiry, card expiration, card
+            exp, cc exp, cc expiry, card expiry date, card expiration date, kreditkarte, kartennummer, carte
+            bancaire, carte credit, numero carte, tarjeta credito, numero tarjeta, carta credito, cartao
+            credito"""
         ),
-        possible=terms("pan, card last4, card last 4, last4, last 4, last four, card"),
+        possible=terms("pan, card last 4, last 4, last four, card"),
         whole=terms("cc"),
         keeps=_words("month year date"),
         shapes=(Shape.CARD,),
@@ -102,13 +102,14 @@ RULES: Final[tuple[Rule, ...]] = (
         holds=_DIGITS,
         likely=terms(
             """iban, bank account, bankaccount, account number, account num, account no, account nr, acct number,
-            acct num, acct no, acct nr, acc no, acc number, routing number, aba number, aba routing, sort code,
-            sortcode, bank routing, kontonummer, konto nr, kontonr, bankverbindung, bankleitzahl, blz, numero compte,
-            compte bancaire, cuenta bancaria, numero cuenta, clabe, conta bancaria, conto corrente, rekeningnummer,
-            bsb, ifsc, wallet address"""
+            acct num, acct no, acct nr, acc no, acc number, routing number, aba number, aba routing, sort
+            code, sortcode, bank routing, kontonummer, konto nr, kontonr, bankverbindung, bankleitzahl, blz,
+            numero compte, compte bancaire, cuenta bancaria, numero cuenta, clabe, conta bancaria, conto
+            corrente, rekeningnummer, bsb, ifsc, wallet address"""
         ),
         possible=terms(
-            "bic, swift, swift code, account balance, acct balance, acctbal, account, acct, konto, compte, cuenta, wallet, bank, aba, rib"
+            """bic, swift, swift code, account balance, acct balance, acctbal, account, acct, konto, compte,
+            cuenta, wallet, bank, aba, rib"""
         ),
         keeps=_words("code"),
         shapes=(Shape.IBAN, Shape.BIC),
@@ -118,18 +119,19 @@ RULES: Final[tuple[Rule, ...]] = (
         noun="a number of an official document",
         holds=_DIGITS,
         likely=terms(
-            """ssn, social security, social security number, social insurance, national id, nationalid,
-            national identifier, national insurance, nino, tax id, taxid, taxpayer id, tax number, itin, passport,
-            passport number, passport no, passport id, passport code, driver license, drivers license, driver licence,
-            driving licence, driving license, driverslicense, license plate, licence plate, number plate, identity card,
-            identity number, id card, id number, personal id, personal number, personnummer, personalausweis, ausweis,
-            steuernummer, steuer id, steuerid, sozialversicherungsnummer, reisepass, kfz kennzeichen, insee,
-            numero securite sociale, passeport, dni, nif, pasaporte, cedula, curp, cpf, codice fiscale,
-            codicefiscale, bsn, burgerservicenummer, pesel, aadhaar, aadhar, nhs number, nhs no, ahv, hetu,
-            voter id, visa number, immigration number"""
+            """ssn, social security, social security number, social insurance, national id, nationalid, national
+            identifier, national insurance, nino, tax id, taxid, taxpayer id, tax number, itin, passport,
+            passport number, passport no, passport id, passport code, driver license, drivers license, driver
+            licence, driving licence, driving license, driverslicense, license plate, licence plate, number
+            plate, identity card, identity number, id card, id number, personal id, personal number,
+            personnummer, personalausweis, ausweis, steuernummer, steuer id, steuerid,
+            sozialversicherungsnummer, reisepass, kfz kennzeichen, insee, numero securite sociale, passeport,
+            dni, nif, pasaporte, cedula, curp, cpf, codice fiscale, codicefiscale, bsn, burgerservicenummer,
+            pesel, aadhaar, aadhar, nhs number, nhs no, ahv, hetu, voter id, visa number, immigration number"""
         ),
         possible=terms(
-            "sin, nin, tin, nie, rfc, rut, avs, license number, licence number, license no, nir, rg, rijksregisternummer, vin"
+            """sin, nin, tin, nie, rfc, rut, avs, license number, licence number, license no, nir, rg,
+            rijksregisternummer, vin"""
         ),
         shapes=(
             Shape.US_SSN,
@@ -153,13 +155,15 @@ RULES: Final[tuple[Rule, ...]] = (
         shortest=1,
         holds=_DATES | {Holds.BOOLEAN},
         likely=terms(
-            """diagnosis, diagnose, diagnoses, diagnostic, medical record, medical record number, mrn, medical history,
-            medical condition, health condition, blood type, blood group, blutgruppe, disability, disabilities,
-            handicap, behinderung, icd10, icd 10, icd9, icd 9, medication, medications, prescription, allergy,
-            allergies, allergie, vaccination, pregnancy, pregnant, hiv, symptom, symptoms, krankheit, maladie,
-            enfermedad, treatment plan, patient condition"""
+            """diagnosis, diagnose, diagnoses, diagnostic, medical record, medical record number, mrn, medical
+            history, medical condition, health condition, blood type, blood group, blutgruppe, disability,
+            disabilities, handicap, behinderung, icd 10, icd 9, medication, medications, prescription,
+            allergy, allergies, allergie, vaccination, pregnancy, pregnant, hiv, symptom, symptoms, krankheit,
+            maladie, enfermedad, treatment plan, patient condition"""
         ),
-        possible=terms("icd, treatment, bmi, body weight, body height, heart rate, blood pressure, smoker"),
+        possible=terms(
+            """icd, treatment, bmi, body weight, body height, heart rate, blood pressure, smoker"""
+        ),
         keeps=_words("code description desc text name date status flag type"),
     ),
     Rule(
@@ -168,12 +172,13 @@ RULES: Final[tuple[Rule, ...]] = (
         shortest=1,
         holds=_DIGITS | {Holds.BOOLEAN},
         likely=terms(
-            """gender, sex, geschlecht, sexe, sexo, genero, sesso, geslacht, ethnicity, ethnic group, ethnic origin,
-            ethnie, race ethnicity, religion, religious affiliation, konfession, nationality, nationalitaet,
-            staatsangehorigkeit, nationalite, nacionalidad, nazionalita, citizenship, marital status, civil status,
-            familienstand, etat civil, estado civil, sexual orientation, gender identity, pronouns, political party,
-            political affiliation, political opinion, union membership, trade union, criminal record, biometric,
-            fingerprint image, face embedding, face template, voice print, genetic, immigration status, veteran status"""
+            """gender, sex, geschlecht, sexe, sexo, genero, sesso, geslacht, ethnicity, ethnic group, ethnic
+            origin, ethnie, race ethnicity, religion, religious affiliation, konfession, nationality,
+            nationalitaet, staatsangehorigkeit, nationalite, nacionalidad, nazionalita, citizenship, marital
+            status, civil status, familienstand, etat civil, estado civil, sexual orientation, gender
+            identity, pronouns, political party, political affiliation, political opinion, union membership,
+            trade union, criminal record, biometric, fingerprint image, face embedding, face template, voice
+            print, genetic, immigration status, veteran status"""
         ),
         possible=terms("photo, picture, portrait, selfie, avatar"),
         whole=terms("race, age, alter, salutation, anrede, civilite"),
@@ -184,14 +189,17 @@ RULES: Final[tuple[Rule, ...]] = (
         noun="somebody's pay",
         holds=_DIGITS,
         likely=terms(
-            """salary, salaries, wage, wages, payroll, base pay, gross pay, net pay, annual pay, hourly pay, pay rate,
-            hourly rate, compensation, remuneration, annual income, monthly income, household income, yearly income,
-            gehalt, lohn, bruttogehalt, nettogehalt, vergutung, salaire, salario, sueldo, stipendio, remuneracao, salaris,
-            wynagrodzenie, severance, stock options, credit score, fico, fico score, schufa, net worth"""
+            """salary, salaries, wage, wages, payroll, base pay, gross pay, net pay, annual pay, hourly pay, pay
+            rate, hourly rate, compensation, remuneration, annual income, monthly income, household income,
+            yearly income, gehalt, lohn, bruttogehalt, nettogehalt, vergutung, salaire, salario, sueldo,
+            stipendio, remuneracao, salaris, wynagrodzenie, severance, stock options, credit score, fico, fico
+            score, schufa, net worth"""
         ),
-        possible=terms("income, bonus, einkommen, revenu, renta, pension, credit limit, credit rating, debt"),
+        possible=terms(
+            """income, bonus, einkommen, revenu, renta, pension, credit limit, credit rating, debt"""
+        ),
         keeps=_words(
-            "amount usd eur gbp local base gross net annual monthly hourly year month total rate min max band"
+            """amount usd eur gbp local base gross net annual monthly hourly year month total rate min max band"""
         ),
         is_measure=True,
     ),
@@ -201,9 +209,10 @@ RULES: Final[tuple[Rule, ...]] = (
         shortest=6,
         holds=_WORDS,
         likely=terms(
-            """email, e mail, email address, email addr, e mail address, mail address, mail addr, mailaddress, emailid, email id, mail id, mailid,
-            courriel, adresse mail, adresse electronique, correo, correo electronico, correo e, posta elettronica,
-            eposta, epost, sahkoposti, emailadresse, mailadresse, электронная почта, почта"""
+            """email, e mail, email address, email addr, e mail address, mail address, mail addr, mailaddress,
+            emailid, email id, mail id, mailid, courriel, adresse mail, adresse electronique, correo, correo
+            electronico, correo e, posta elettronica, eposta, epost, sahkoposti, emailadresse, mailadresse,
+            электронная почта, почта"""
         ),
         possible=terms("mail, mails, reply to, replyto"),
         shapes=(Shape.EMAIL, Shape.TEXT_WITH_EMAIL),
@@ -214,10 +223,11 @@ RULES: Final[tuple[Rule, ...]] = (
         noun="a phone number",
         holds=_DIGITS,
         likely=terms(
-            """phone, telephone, tel, telno, tel no, cell phone, cellphone, mobile phone, mobile number, mobile no,
-            mobile num, cell number, phone number, phone no, phoneno, msisdn, whatsapp, fax, telefax, fax number, telefon,
-            telefonnummer, rufnummer, handy, handynummer, mobiltelefon, mobilnummer, numero telephone, telefono, movil,
-            celular, cellulare, telefone, telefoon, telefoonnummer, komorka, телефон"""
+            """phone, telephone, tel, telno, tel no, cell phone, cellphone, mobile phone, mobile number, mobile
+            no, mobile num, cell number, phone number, phone no, phoneno, msisdn, whatsapp, fax, telefax, fax
+            number, telefon, telefonnummer, rufnummer, handy, handynummer, mobiltelefon, mobilnummer, numero
+            telephone, telefono, movil, celular, cellulare, telefone, telefoon, telefoonnummer, komorka,
+            телефон"""
         ),
         possible=terms("mobile, cell, landline, mob, mobil, gsm, portable, imsi"),
         whole=terms("ph"),
@@ -229,16 +239,17 @@ RULES: Final[tuple[Rule, ...]] = (
         shortest=1,
         holds=_WORDS,
         likely=terms(
-            """first name, firstname, fname, given name, givenname, forename, last name, lastname, lname, surname,
-            family name, familyname, middle name, middlename, mname, maiden name, full name, fullname, nickname,
-            legal name, preferred name, name on card, vorname, nachname, familienname, geburtsname, prenom, nom famille,
-            nom complet, nom naissance, apellido, apellidos, nombre completo, primer nombre, cognome, sobrenome,
-            nome completo, voornaam, achternaam, imie, nazwisko, efternamn, fornamn, etunimi, sukunimi, имя, фамилия,
-            отчество, contact person, ansprechpartner, kundenname"""
+            """first name, firstname, fname, given name, givenname, forename, last name, lastname, lname,
+            surname, family name, familyname, middle name, middlename, mname, maiden name, full name,
+            fullname, nickname, legal name, preferred name, name on card, vorname, nachname, familienname,
+            geburtsname, prenom, nom famille, nom complet, nom naissance, apellido, apellidos, nombre
+            completo, primer nombre, cognome, sobrenome, nome completo, voornaam, achternaam, imie, nazwisko,
+            efternamn, fornamn, etunimi, sukunimi, имя, фамилия, отчество, contact person, ansprechpartner,
+            kundenname"""
         ),
         possible=terms(
-            """initials, middle initial, display name, displayname, signature, alias, nom client, manager, clerk, author,
-            salesperson, sales rep, assignee, created by, updated by, modified by, approved by"""
+            """initials, middle initial, display name, displayname, signature, alias, nom client, manager, clerk,
+            author, salesperson, sales rep, assignee, created by, updated by, modified by, approved by"""
         ),
         of_persons=True,
     ),
@@ -247,11 +258,11 @@ RULES: Final[tuple[Rule, ...]] = (
         noun="a date or place of birth",
         holds=_DATES,
         likely=terms(
-            """dob, birth date, birthdate, date of birth, date birth, birthday, birth day, bday, birth year, year of birth,
-            birth month, yob, born, born on, birth place, birthplace, place of birth, birth city, birth country,
-            geburtsdatum, geburtstag, geburtsort, geb datum, gebdat, date naissance, naissance, lieu naissance,
-            fecha nacimiento, fecha de nacimiento, nacimiento, data nascita, data di nascita, data nascimento,
-            data de nascimento, geboortedatum, data urodzenia, fodelsedatum, дата рождения"""
+            """dob, birth date, birthdate, date of birth, date birth, birthday, birth day, bday, birth year, year
+            of birth, birth month, yob, born, born on, birth place, birthplace, place of birth, birth city,
+            birth country, geburtsdatum, geburtstag, geburtsort, geb datum, gebdat, date naissance, naissance,
+            lieu naissance, fecha nacimiento, fecha de nacimiento, nacimiento, data nascita, data di nascita,
+            data nascimento, data de nascimento, geboortedatum, data urodzenia, fodelsedatum, дата рождения"""
         ),
         possible=terms("death date, date of death, deathdate, age group, age band"),
         keeps=_words("date year month day city country time at on"),
@@ -261,17 +272,18 @@ RULES: Final[tuple[Rule, ...]] = (
         noun="a postal address",
         holds=_DIGITS,
         likely=terms(
-            """address, addr, street, street address, street name, street number, house number, house no, address line,
-            addressline, addr line, postal address, mailing address, home address, zip, zip code, zipcode, postcode, post
-            code, postal code, postalcode, po box, pobox, anschrift, adresse, strasse, hausnummer, plz, postleitzahl,
-            wohnort, rue, code postal, codepostal, direccion, calle, codigo postal, indirizzo, endereco, adres,
-            straat, huisnummer, ulica, kod pocztowy, адрес"""
+            """address, addr, street, street address, street name, street number, house number, house no, address
+            line, addressline, addr line, postal address, mailing address, home address, zip, zip code,
+            zipcode, postcode, post code, postal code, postalcode, po box, pobox, anschrift, adresse, strasse,
+            hausnummer, plz, postleitzahl, wohnort, rue, code postal, codepostal, direccion, calle, codigo
+            postal, indirizzo, endereco, adres, straat, huisnummer, ulica, kod pocztowy, адрес"""
         ),
         possible=terms(
-            "city, town, apartment, apt, suite, building, postal, ort, stadt, ville, ciudad, cidade, citta, cep"
+            """city, town, apartment, apt, suite, building, postal, ort, stadt, ville, ciudad, cidade, citta, cep"""
         ),
         not_behind=_words(
-            "email mail ip mac web url http site memory contract token peer remote source src dst host net network bluetooth"
+            """email mail ip mac web url http site memory contract token peer remote source src dst host net
+            network bluetooth"""
         ),
         keeps=_words("code name line city"),
     ),
@@ -280,7 +292,8 @@ RULES: Final[tuple[Rule, ...]] = (
         noun="where somebody is",
         holds=_PLACES,
         likely=terms(
-            "latitude, longitude, lat lon, lat lng, lat long, latlong, latlng, gps, geo location, geolocation, coordinates, geohash"
+            """latitude, longitude, lat lon, lat lng, lat long, latlong, latlng, gps, geo location, geolocation,
+            coordinates, geohash"""
         ),
         possible=terms("lat, lon, lng, geo, geom, geopoint, geo point, coords, breitengrad, laengengrad"),
         types=frozenset({Holds.PLACE}),
@@ -291,8 +304,9 @@ RULES: Final[tuple[Rule, ...]] = (
         noun="a network address",
         holds=_ADDRESSES,
         likely=terms(
-            """ip, ip address, ip addr, ipaddress, ipaddr, ipv4, ipv6, client ip, remote addr, remote address, remote ip,
-            x forwarded for, forwarded for, mac address, mac addr, macaddress, macaddr, adresse ip, direccion ip"""
+            """ip, ip address, ip addr, ipaddress, ipaddr, ipv 4, ipv 6, client ip, remote addr, remote address,
+            remote ip, x forwarded for, forwarded for, mac address, mac addr, macaddress, macaddr, adresse ip,
+            direccion ip"""
         ),
         possible=terms("mac, inet, peer address, source address, src addr, dst addr"),
         types=frozenset({Holds.ADDRESS}),
@@ -304,11 +318,14 @@ RULES: Final[tuple[Rule, ...]] = (
         noun="what tells a device or a browser apart",
         holds=_ANY_ID,
         likely=terms(
-            """device id, deviceid, device identifier, device uuid, device token, imei, meid, idfa, idfv, gaid, aaid,
-            android id, advertising id, advertiser id, ad id, push token, cookie id, cookieid, browser id, browser
-            fingerprint, device fingerprint, fingerprint, udid, visitor id, anonymous id, client cookie, serial device"""
+            """device id, deviceid, device identifier, device uuid, device token, imei, meid, idfa, idfv, gaid,
+            aaid, android id, advertising id, advertiser id, ad id, push token, cookie id, cookieid, browser
+            id, browser fingerprint, device fingerprint, fingerprint, udid, visitor id, anonymous id, client
+            cookie, serial device"""
         ),
-        possible=terms("user agent, useragent, cookie, cookies, tracking id, device serial, serial number"),
+        possible=terms(
+            """user agent, useragent, cookie, cookies, tracking id, device serial, serial number"""
+        ),
         shapes=(Shape.IMEI,),
     ),
     Rule(
@@ -316,10 +333,13 @@ RULES: Final[tuple[Rule, ...]] = (
         noun="a user name",
         holds=_WORDS,
         likely=terms(
-            "username, user name, login name, loginname, screen name, screenname, twitter handle, social handle, benutzername, nom utilisateur, usuario, nome utente, gebruikersnaam, skype, telegram, linkedin url, facebook url, instagram"
+            """username, user name, login name, loginname, screen name, screenname, twitter handle, social
+            handle, benutzername, nom utilisateur, usuario, nome utente, gebruikersnaam, skype, telegram,
+            linkedin url, facebook url, instagram"""
         ),
         possible=terms(
-            "login, userid, handle, upn, user principal name, samaccountname, actor, twitter, linkedin, facebook"
+            """login, userid, handle, upn, user principal name, samaccountname, actor, twitter, linkedin,
+            facebook"""
         ),
         keeps=_words("name"),
     ),

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from sqlglot import exp
@@ -76,6 +77,15 @@ _BY_NAME: Final = {
 _AROUND: Final = frozenset({_Type.ARRAY, _Type.LIST, _Type.LOWCARDINALITY})
 
 
+_LITERAL: Final = re.compile(r"'(?:[^'\\]|\\.|'')*'?", re.DOTALL)
+
+
+def without_values(declared: str) -> str:
+    """A type as it may be shown: an enumeration lists what is in the column."""
+    return _LITERAL.sub("'…'", declared)
+
+
+@lru_cache(maxsize=4_096)
 def type_facts(declared: str, dialect: str) -> TypeFacts:
     """What a type holds; of an array, what its elements are. `dialect` is one of those that a policy may name."""
     # An underscore in front: PostgreSQL's arrays, as `udt_name` has them.

@@ -160,11 +160,13 @@ def test_the_piece_of_yaml_is_a_piece_of_a_policy(names: list[str], category: Ca
 
 
 def test_the_rules_are_about_what_they_say() -> None:
-    """Each category has one rule, and a term is one rule's alone: else one of them would never be heard."""
+    """Each category has one rule, and a term is one rule's alone, and as names are taken apart: else it is never heard."""
     assert [rule.category for rule in RULES] == list(dict.fromkeys(rule.category for rule in RULES))
     assert {rule.category for rule in RULES} == set(Category)
     seen: dict[tuple[str, ...], str] = {}
     for rule in RULES:
         for term in (*rule.likely, *rule.possible, *rule.whole):
             assert seen.setdefault(term, rule.category) == rule.category, term
+            assert words_of("_".join(term)) == term
+            assert rule in [heard for heard, _, _ in found_in("_".join(term))]
         assert not rule.likely & rule.possible

@@ -54,6 +54,14 @@ def test_what_is_less_sure_can_be_left_out() -> None:
     assert set(reviewed(at_least=Confidence.LIKELY)) == {"email", "phone"}
 
 
+def test_a_type_is_told_without_the_values_that_it_lists() -> None:
+    """An enumeration of names is the column."""
+    people = SchemaTable(("", "s", "t"), (Column("first_name", "Enum8('Ann' = 1)"),))
+    table = Looked(policy=PolicyTable("s.t"), schema=people)
+    (found,) = review([table], dialect="clickhouse", labels=DEFAULT_LABELS)
+    assert found.declared == "Enum8('…' = 1)"
+
+
 def test_every_category_has_a_label_that_a_policy_can_have() -> None:
     """Of those in the documentation."""
     assert set(DEFAULT_LABELS) == set(Category)

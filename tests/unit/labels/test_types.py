@@ -2,7 +2,7 @@
 
 import pytest
 
-from authz.labels.types import MAX_TYPE_CHARACTERS, Holds, TypeFacts, type_facts
+from authz.labels.types import MAX_TYPE_CHARACTERS, Holds, TypeFacts, type_facts, without_values
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,17 @@ def test_a_text_may_have_a_longest_value() -> None:
 def test_of_a_monster_nothing_is_known(declared: str) -> None:
     """It is not even parsed."""
     assert type_facts(declared, "trino") == TypeFacts(Holds.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("declared", "shown"),
+    [
+        ("Enum8('Ann' = 1, 'Bob' = 2)", "Enum8('…' = 1, '…' = 2)"),
+        ("enum('O''Hara','a\\'b')", "enum('…','…')"),
+        ("Enum8('Ann", "Enum8('…'"),
+        ("varchar(40)", "varchar(40)"),
+    ],
+)
+def test_a_type_is_shown_without_the_values_in_it(declared: str, shown: str) -> None:
+    """Whatever is listed there is in the column."""
+    assert without_values(declared) == shown
