@@ -58,7 +58,7 @@ def _parted(word: str) -> tuple[str, ...]:
             if here is None or len(front) + 1 < len(here):
                 best[end] = (*front, part)
     found = best[-1]
-    return found if found is not None and len(found) <= 4 else (word,)
+    return found if found is not None else (word,)
 
 
 def found_in(name: str, table: str = "") -> Iterator[tuple[Rule, Confidence, str]]:

@@ -173,7 +173,7 @@ def _is_card(text: str, *, luhn: Any) -> bool:
 
 
 def _is_meant(text: str) -> bool:
-    """Nine noughts have a right check digit, and are what people write who have no number."""
+    """One digit all over has right check digits now and then, and is what people write who have no number."""
     return len(set(text) - set(" -.")) > 1
 
 

@@ -76,6 +76,9 @@ def test_a_name_is_the_words_that_it_is_made_of(name: str, words: tuple[str, ...
         ("latitude", Category.LOCATION),
         ("device_id", Category.DEVICE),
         ("username", Category.USER_NAME),
+        ("wallet_address", Category.BANK_ACCOUNT),
+        ("device_token", Category.DEVICE),
+        ("social_security_number", Category.NATIONAL_ID),
     ],
 )
 def test_a_name_says_what_it_is(name: str, category: Category) -> None:

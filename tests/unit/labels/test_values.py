@@ -84,11 +84,11 @@ def test_what_is_in_a_document_is_found_in_it() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, True, 1.5, "", " ", "hello", "0000000000000000", "000-00-0000", UUID(int=5), float("nan"), Decimal("NaN"),
+    [None, True, 1.5, "", " ", "hello", "0000000000000000", "000-00-0000", "111.111.111-11", UUID(int=5), float("nan"), Decimal("NaN"),
      Decimal("1E+50"), Decimal("1.5"), 10**60, -4111111111111111, b"\xff\xfe", object()],
 )  # fmt: skip
 def test_everything_else_looks_like_nothing(value: object) -> None:
-    """Noughts least of all: people write them who have no number."""
+    """Noughts and ones least of all: people write them who have no number."""
     assert shapes_of(value) == frozenset()
 
 
