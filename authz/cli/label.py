@@ -20,7 +20,7 @@ from authz.config.load import load_policy
 from authz.config.policyfiles import SUFFIXES
 from authz.keysources.files import SourceFileError, read_private_file
 from authz.labels.categories import DEFAULT_LABELS, Category, Confidence
-from authz.labels.review import Finding, Standing, review
+from authz.labels.review import NOTHING_KNOWN, Finding, Standing, review
 from authz.policy.fields import NAME_PATTERN
 from authz.policy.policyset import PolicySet, Warehouse
 from authz.policy.problems import did_you_mean
@@ -171,7 +171,7 @@ def suggest(  # noqa: PLR0917 - click hands every option over
         sys.exit(EXIT_POLICY)
     try:
         _spare(policy_path, output)
-        known = frozenset() if known_file is None else read_known(known_file, name)
+        known = NOTHING_KNOWN if known_file is None else read_known(known_file, name)
         wish = Wish(
             schema=schema,
             url=_url(schema, url_file, url_env),

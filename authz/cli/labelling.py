@@ -62,7 +62,7 @@ def look(warehouse: Warehouse, wish: Wish) -> Seen:
         looked, unread = _matched(wanted, schema)
         looked += _closed(warehouse, wish, wanted, schema)
         looked, more = _with_files(looked, warehouse, wish)
-        notes = (*_notes(looked), *_others(warehouse, wish, schema))
+        notes = (*_notes(looked, warehouse), *_others(warehouse, wish, schema))
         return Seen(looked=tuple(looked), unread=(*unread, *more), notes=notes)
     with Database(wish.url or "") as database:
         wanted = _wanted(warehouse, wish, ())
@@ -70,7 +70,7 @@ def look(warehouse: Warehouse, wish: Wish) -> Seen:
         looked, unread = _matched(wanted, schema)
         looked += _closed(warehouse, wish, wanted, schema)
         looked, more = _with_rows(looked, warehouse, wish, database)
-    return Seen(looked=tuple(looked), unread=(*unread, *more), notes=tuple(_notes(looked)))
+    return Seen(looked=tuple(looked), unread=(*unread, *more), notes=tuple(_notes(looked, warehouse)))
 
 
 def _check(warehouse: Warehouse, wish: Wish) -> None:
@@ -232,13 +232,16 @@ def _names(looked: Looked, warehouse: Warehouse) -> list[str]:
     return [column.name for column in readable_columns(looked.schema.columns, warehouse.dialect)]
 
 
-def _notes(looked: Iterable[Looked]) -> Iterable[str]:
+def _notes(looked: Iterable[Looked], warehouse: Warehouse) -> Iterable[str]:
     for each in looked:
         if missing := gone(each):
             yield (
                 f"{each.policy.name}: the policy names {listed(missing)}, and the table has no such column:"
                 " whatever it is called now has no label"
             )
+        unseen = [name for name in _names(each, warehouse) if name not in each.counts]
+        if each.rows is not None and unseen:
+            yield f"{each.policy.name}: not in the sample: {listed(unseen)}"
 
 
 def _others(warehouse: Warehouse, wish: Wish, schema: Sequence[SchemaTable]) -> Iterable[str]:

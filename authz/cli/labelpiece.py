@@ -10,7 +10,8 @@ from typing import Any, Final
 import yaml
 
 from authz.cli.labelling import CannotLookError, Seen
-from authz.labels.review import UNLABELLED, Finding, Standing
+from authz.labels.categories import Confidence
+from authz.labels.review import UNLABELLED, Finding, Key, Standing
 from authz.policy.names import COLUMN_NAME
 from authz.policy.policyset import PolicySet, Warehouse
 
@@ -144,8 +145,8 @@ def labels_of(policy: PolicySet) -> list[str]:
     return sorted({label for each in policy.warehouses.values() for label in each.label_names})
 
 
-def read_known(path: Path, warehouse: str) -> frozenset[tuple[str, str, str]]:
-    """What a report of an earlier run proposed: table, column and category. Raises `CannotLookError`."""
+def read_known(path: Path, warehouse: str) -> Mapping[Key, Confidence]:
+    """What a report of an earlier run proposed, and how surely. Raises `CannotLookError`."""
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_REPORT + 1)
@@ -159,11 +160,13 @@ def read_known(path: Path, warehouse: str) -> frozenset[tuple[str, str, str]]:
     if report.get("warehouse") != warehouse:
         raise CannotLookError(f"{path}: is about another warehouse than `{warehouse}`")
     try:
-        return frozenset(
-            (str(each["table"]), str(each["column"]), str(each["category"]))
+        return {
+            (str(each["table"]), str(each["column"]), str(each["category"])): Confidence[
+                each["confidence"].upper()
+            ]
             for each in report["proposals"]
             # What has a label is known by it, for as long as it has it.
             if each["standing"] != Standing.LABELLED
-        )
-    except (KeyError, TypeError):
+        }
+    except (KeyError, TypeError, AttributeError):
         raise CannotLookError(f"{path}: expected a report that `--format json` wrote") from None

@@ -16,6 +16,11 @@ UNLABELLED: Final = frozenset({WarehouseKind.CLICKHOUSE})
 """Kinds for which a policy with labels does not load."""
 
 
+Key = tuple[str, str, str]
+"""Table, column and category: by which a report of an earlier run is found again."""
+NOTHING_KNOWN: Final[Mapping[Key, Confidence]] = {}
+
+
 class Standing(StrEnum):
     NEW = "new"
     LABELLED = "labelled"
@@ -72,8 +77,7 @@ class Finding:
     closed: bool
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """What a report of an earlier run names it by."""
+    def key(self) -> Key:
         return self.table, self.column, self.proposal.category.value
 
 
@@ -100,9 +104,9 @@ def review(
     dialect: str,
     labels: Mapping[Category, str],
     at_least: Confidence = Confidence.POSSIBLE,
-    known: frozenset[tuple[str, str, str]] = frozenset(),
+    known: Mapping[Key, Confidence] = NOTHING_KNOWN,
 ) -> tuple[Finding, ...]:
-    """What to propose, table by table, in the order of their columns."""
+    """What to propose, table by table, in the order of their columns. What is surer than it was `known` is new."""
     return tuple(
         finding
         for looked in tables
@@ -112,7 +116,7 @@ def review(
 
 
 def _findings(
-    looked: Looked, dialect: str, labels: Mapping[Category, str], known: frozenset[tuple[str, str, str]]
+    looked: Looked, dialect: str, labels: Mapping[Category, str], known: Mapping[Key, Confidence]
 ) -> Iterator[Finding]:
     table = looked.policy
     for column in looked.schema.columns:
@@ -123,7 +127,7 @@ def _findings(
             continue
         best, *others = proposals
         labelled = table.labels.get(column.name)
-        key = (table.name, column.name, best.category.value)
+        reviewed = known.get((table.name, column.name, best.category.value))
         yield Finding(
             table=table.name,
             column=column.name,
@@ -131,11 +135,17 @@ def _findings(
             label=labels[best.category],
             proposal=best,
             others=tuple(each.category for each in others),
-            standing=Standing.LABELLED if labelled is not None else Standing.KNOWN if key in known else Standing.NEW,
+            standing=_standing(labelled, reviewed, best.confidence),
             labelled=labelled,
             dimensions=tuple(name for name, each in table.columns.items() if each == column.name),
             closed=table.closed,
         )  # fmt: skip
+
+
+def _standing(labelled: str | None, reviewed: Confidence | None, confidence: Confidence) -> Standing:
+    if labelled is not None:
+        return Standing.LABELLED
+    return Standing.KNOWN if reviewed is not None and confidence <= reviewed else Standing.NEW
 
 
 def gone(looked: Looked) -> tuple[str, ...]:

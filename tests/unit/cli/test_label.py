@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,8 +133,33 @@ def test_what_was_reviewed_is_known_until_it_looks_like_something_else(schema: P
     sample.write_text("phone\n" + "ann@example.com\n" * 50)
     assert run("--schema", schema, "--known", report, "--sample", sample).exit_code == 3
     members = json.loads(report.read_text())
-    report.write_text(json.dumps({**members, "warehouse": "events"}))
-    assert run("--schema", schema, "--known", report).exit_code == 2
+    for broken in (
+        {"warehouse": "events"},
+        {"format": 2},
+        {"proposals": [{}]},
+        {"proposals": 1},
+        {"proposals": [1]},
+    ):
+        report.write_text(json.dumps({**members, **broken}))
+        assert run("--schema", schema, "--known", report).exit_code == 2
+    (proposal, *_) = [each for each in members["proposals"] if each["column"] == "phone"]
+    for changed, status in (
+        ({}, 0),
+        ({"confidence": "possible"}, 3),
+        ({"confidence": 5}, 2),
+        ({"confidence": "x"}, 2),
+    ):
+        report.write_text(json.dumps({**members, "proposals": [{**proposal, **changed}]}))
+        assert run("--schema", schema, "--known", report).exit_code == status
+
+
+def test_columns_that_a_sample_has_not_are_noted(schema: Path, tmp_path: Path) -> None:
+    """Of those nobody has looked at a value."""
+    (tmp_path / "sample.csv").write_text("email\nann@example.com\n")
+    done = run("--schema", schema, "--sample", tmp_path / "sample.csv")
+    assert "note: lake.sales.orders: not in the sample: `id`, `region`, `amount`" in done.stderr
+    (tmp_path / "sample.csv").write_text("email,id,region,amount\nann@example.com,1,EU,2\n")
+    assert "not in the sample" not in run("--schema", schema, "--sample", tmp_path / "sample.csv").stderr
 
 
 def test_what_had_a_label_is_news_when_it_has_lost_it(schema: Path, tmp_path: Path) -> None:
@@ -377,6 +404,23 @@ def test_values_are_not_looked_at_without_the_libraries(
     done = run("--schema", schema, "--sample", "x.csv")
     assert done.exit_code == 2
     assert "needs `phonenumbers`: pip install 'scopegate[label]'" in done.output
+
+
+def test_a_schema_is_looked_at_without_the_extra(schema: Path) -> None:
+    """Names and types need nothing that the server does not have."""
+    code = (
+        "import sys\n"
+        "for name in ('duckdb', 'email_validator', 'phonenumbers', 'sqlalchemy', 'stdnum'): sys.modules[name] = None\n"
+        "from authz.cli.main import main\n"
+        "main(sys.argv[1:])"
+    )
+    words = ["label", "suggest", "--policy", POLICY, "--warehouse", "lake", "--schema", schema]
+    for more, status in (([], 0), (["--sample", "x.csv"], 2)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, words), *more], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == status, done.stderr
+    assert "pip install 'scopegate[label]'" in done.stderr
 
 
 def test_the_policy_is_only_read(schema: Path) -> None:

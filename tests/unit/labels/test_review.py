@@ -26,12 +26,14 @@ def test_a_column_with_a_label_is_no_news_whatever_the_label_is_called() -> None
     assert (found["phone"].standing, found["phone"].labelled) == (Standing.NEW, None)
 
 
-def test_what_an_earlier_report_has_is_known_as_the_same_thing_only() -> None:
-    """If it looks like something else now, somebody has to look again."""
+def test_what_an_earlier_report_has_is_known_as_the_same_thing_and_as_sure() -> None:
+    """If it looks like something else now, or more like it, somebody has to look again."""
     key = ("lake.sales.orders", "phone", "phone")
-    assert reviewed(known=frozenset({key}))["phone"].standing is Standing.KNOWN
+    for confidence in (Confidence.LIKELY, Confidence.CERTAIN):
+        assert reviewed(known={key: confidence})["phone"].standing is Standing.KNOWN
+    assert reviewed(known={key: Confidence.POSSIBLE})["phone"].standing is Standing.NEW
     for other in ((*key[:2], "email"), ("lake.sales.other", *key[1:])):
-        assert reviewed(known=frozenset({other}))["phone"].standing is Standing.NEW
+        assert reviewed(known={other: Confidence.CERTAIN})["phone"].standing is Standing.NEW
     assert reviewed()["phone"].key == key
 
 
