@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "audit": "Prove, ask and replay an audit trail.",
     "envoy": "Build Envoy's configuration from a policy.",
     "render": "Write the files that make a warehouse obey a scope.",
+    "label": "Find columns that may need a label.",
     "drain": "Wait for SIGTERM, then drain the Envoy beside.",
     "demo": "Watch the whole system at work on this machine.",
 }

@@ -1,6 +1,10 @@
 """Words that the policy shares with rooms it may not look into. A test holds them against those."""
 
+import re
 from typing import Final
+
+COLUMN_NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,128}\Z")
+"""What a column of a warehouse can be called in a policy."""
 
 DIALECTS: Final = (
     "ansi",

@@ -6,6 +6,7 @@ from typing import Final
 
 from authz.identity.accepts import AcceptedCredentials
 from authz.policy.document import TablePart, WarehousePart
+from authz.policy.names import COLUMN_NAME
 from authz.policy.problems import listed
 from authz.policy.report import Path
 from authz.policy.sections.context import Context, is_broken
@@ -26,7 +27,6 @@ _NAMES: Final[Mapping[WarehouseKind, tuple[str, re.Pattern[str]]]] = {
     ),
 }
 _ANY_NAME: Final = ("a name of up to three parts", re.compile(rf"{_WORD}(?:\.{_WORD}){{0,2}}\Z", re.ASCII))
-_COLUMN_NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,128}\Z")
 _CLAIM: Final = re.compile(r"[^\x00-\x20\x7f-\x9f]{1,128}\Z")
 
 _NO_DIMENSION: Final = "without a dimension nobody's rows can be told from anybody else's"
@@ -128,7 +128,7 @@ def _check_columns(context: Context, path: Path, table: TablePart, kind: Warehou
         *(((*path, "columns", dimension), column) for dimension, column in table.columns.items()),
         *(((*path, "labels", column), column) for column in table.labels),
     ):
-        if not _COLUMN_NAME.match(column):
+        if not COLUMN_NAME.match(column):
             context.report.add(
                 "value",
                 column_path,

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from authz.identity.accepts import BEARER, AcceptedCredentials, Authentication, TokenPlace
 from authz.policy.document import WarehousePart
-from authz.policy.names import DIALECTS
+from authz.policy.names import COLUMN_NAME, DIALECTS
 from authz.policy.policyset import CacheRule, HeaderForm, Warehouse
 from authz.policy.problems import did_you_mean
 from authz.policy.report import Path
@@ -24,7 +24,6 @@ from authz.policy.tables import OWN_DIALECT, WarehouseKind
 _TTL = (timedelta(seconds=1), timedelta(days=7))
 _HEADER_NAME = re.compile(r"[a-z0-9][a-z0-9\-]{0,63}\Z", re.ASCII)
 _PARAMETER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._\-]{0,63}\Z", re.ASCII)
-_COLUMN_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,128}\Z")
 _CREDENTIAL_HEADERS = {"authorization", "cookie", "proxy-authorization", "x-forwarded-client-cert"}
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9._\-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])\Z", re.ASCII)
 
@@ -209,11 +208,11 @@ def _check_columns(context: Context, path: Path, part: WarehousePart) -> None:
                     tuple(context.names.dimensions),
                     key=True,
                 )
-            if not _COLUMN_NAME.match(column):
+            if not COLUMN_NAME.match(column):
                 _bad_column(context, (*path, "columns", dimension))
     if not is_broken(part.labels):
         for column in part.labels:
-            if not _COLUMN_NAME.match(column):
+            if not COLUMN_NAME.match(column):
                 _bad_column(context, (*path, "labels", column))
 
 
