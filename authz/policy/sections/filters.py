@@ -28,11 +28,7 @@ def build_filter(context: Context, path: Path, part: WarehousePart) -> FilterRul
     """The rule, after everything that would let a client get round it has been reported."""
     rule = part.filter
     # For another kind it is reported with the other keys that it does not have.
-    if (
-        rule is None
-        or is_broken(rule, rule.form, rule.next_links, part.kind)
-        or part.kind != WarehouseKind.HTTP.value
-    ):
+    if rule is None or is_broken(rule, part.kind) or part.kind != WarehouseKind.HTTP.value:
         return None
     _check_beside(context, path, part, FilterForm(rule.form))
     if not is_broken(part.routes):
