@@ -121,6 +121,18 @@ test-warehouses: $(VENV)/warehouses.stamp ## one policy in real warehouses, with
 	$(BIN)/pytest -q tests/warehouses -k clickhouse
 	@if command -v node >/dev/null; then $(BIN)/pytest -q tests/warehouses -k cube; \
 	else echo "test-warehouses: Cube NOT RUN: it needs Node.js"; fi
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory test-odata; \
+	else echo "test-warehouses: OData NOT RUN: it needs Java 17 or newer and Maven, and this machine has not both"; fi
+
+.PHONY: test-odata
+test-odata: $(VENV)/dev.stamp build/olingo
+	OLINGO=$(CURDIR)/build/olingo $(BIN)/pytest -q tests/warehouses/test_odata.py
+
+build/olingo: tests/warehouses/olingo/pom.xml tests/warehouses/olingo/jars.sha256
+	@echo "fetching Apache Olingo from Maven Central (3 MB) ..."
+	@mvn -B -q -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@
+	@cd $@ && sha256sum --check --quiet ../../tests/warehouses/olingo/jars.sha256
+	@touch $@
 
 .PHONY: test-trino trino-plugin
 test-trino: $(VENV)/warehouses.stamp $(TRINO)/lib $(TRINO_JDBC) trino-plugin
