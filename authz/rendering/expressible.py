@@ -104,7 +104,7 @@ def _rule_obstacles(warehouse: Warehouse, rule: Rule) -> Iterator[Obstacle]:
     yield from _obstacle(warehouse.kind.value, rule, lambda: _check_kind(warehouse, scope))
     yield from _opa_obstacles(warehouse, rule)
     if warehouse.filter is not None:
-        check = partial(filtered.check_expressible, warehouse, warehouse.filter, rows)
+        check = partial(filtered.own_filter, warehouse, warehouse.filter, rows)
         yield from _obstacle("filter", rule, check)
     yield from _query_obstacles(warehouse, rule, rows)
 

@@ -82,7 +82,7 @@ def _mine(rows: RowFilter) -> set[int]:
 
 def _query(rows: RowFilter, client: str) -> str:
     asked = (*read_parameters(client), ("$select", "Id"))
-    return written(odata.query(rows, PROPERTIES, asked, odata.Open()))
+    return written(odata.query(odata.row_filter(rows, PROPERTIES), asked, odata.Open()))
 
 
 def test_each_scope_has_its_rows_and_no_others(server: ODataProcess) -> None:

@@ -110,7 +110,10 @@ def test_each_scope_has_its_rows_and_no_others(connection: "psycopg.Connection[A
     partly = 0
     for rows in scopes:
         expected = {number for number, row in enumerate(ROWS) if matches(rows, row)}
-        assert _seen(connection, written(postgrest.query(rows, COLUMNS, ()))) == expected, rows
+        assert (
+            _seen(connection, written(postgrest.query(postgrest.row_conditions(rows, COLUMNS), ())))
+            == expected
+        ), rows
         partly += 0 < len(expected) < len(ROWS)
     assert partly > 200
 
@@ -150,7 +153,7 @@ def test_a_client_sees_its_scopes_rows_and_fewer(connection: "psycopg.Connection
         rows, client = _filter(random_), _client(random_)
         mine = {number for number, row in enumerate(ROWS) if matches(rows, row)}
         try:
-            query = written(postgrest.query(rows, COLUMNS, read_parameters(client)))
+            query = written(postgrest.query(postgrest.row_conditions(rows, COLUMNS), read_parameters(client)))
         except Denied:
             refused += 1
             continue

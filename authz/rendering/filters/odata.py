@@ -54,13 +54,17 @@ class Open:
 def row_filter(rows: RowFilter, properties: Mapping[str, str]) -> str:
     """The filter in parentheses; empty for every row. NULL satisfies no constraint.
 
-    Written as version 4.0 has it, without `in`. Raises `Denied(scope_not_expressible)`.
+    Written as version 4.0 has it, without `in`. Raises `Denied`: `scope_not_expressible`, `scope_too_large`.
     """
+    return check_value(_filter_of(rows, properties))
+
+
+def _filter_of(rows: RowFilter, properties: Mapping[str, str]) -> str:
     match rows:
         case Everything():
             return ""
         case Nothing():
-            name = next(iter(properties.values()))
+            name = _property(properties, next(iter(properties)))
             return f"({name} eq null and {name} ne null)"
         case Where((disjunct,)):
             return f"({' and '.join(_conjunction(disjunct, properties))})"
@@ -71,15 +75,12 @@ def row_filter(rows: RowFilter, properties: Mapping[str, str]) -> str:
             assert_never(rows)
 
 
-def query(
-    rows: RowFilter, properties: Mapping[str, str], asked: Iterable[Parameter], opened: Open
-) -> tuple[Parameter, ...]:
-    """The query options of a request for a collection: the filter first, then the client's others.
+def query(own: str, asked: Iterable[Parameter], opened: Open) -> tuple[Parameter, ...]:
+    """The query options of a request for a collection: `own`, which `row_filter` gave, then the client's.
 
     Raises `Denied`: `parameter_denied` for an option or a part of one that is not open, `request_ambiguous` for one
-    that came twice, `column_hidden`, and as `row_filter` and `check_value` do.
+    that came twice, `column_hidden`.
     """
-    own = check_value(row_filter(rows, properties))
     options = _once(asked)
     theirs = options.pop(FILTER, None)
     kept = [(name, _checked(name, value, opened)) for name, value in options.items()]
@@ -122,11 +123,9 @@ def _checked(name: str, value: str, opened: Open) -> str:
             raise Denied(Reason.PARAMETER_DENIED, f"`{name}` has more than plain properties")
         _check_names((part.partition(" ")[0] for part in parts), opened)
         return ",".join(parts)
-    if (
-        name not in _WHOLE
-        or (name == "$skiptoken" and not opened.next_links)
-        or not _WHOLE[name].match(value)
-    ):
+    if name not in _WHOLE or (name == "$skiptoken" and not opened.next_links):
+        raise _refused(name)
+    if not _WHOLE[name].match(value):
         raise _refused(name)
     return value
 
@@ -171,14 +170,19 @@ def _expression_or_none(text: str) -> Expression | None:
 
 def _conjunction(disjunct: Conjunction, properties: Mapping[str, str]) -> Iterator[str]:
     for dimension, constraint in disjunct:
-        name = properties.get(dimension)
-        if name is None or not re.fullmatch(NAME, name):
-            # Leaving the constraint out would select more.
-            raise Denied(Reason.SCOPE_NOT_EXPRESSIBLE, f"dimension `{dimension}` has no property")
+        name = _property(properties, dimension)
         problem = refusal(constraint, _TEXT_ORDER_UNKNOWN)
         if problem is not None:
             raise Denied(Reason.SCOPE_NOT_EXPRESSIBLE, problem)
         yield from _conditions(name, constraint)
+
+
+def _property(properties: Mapping[str, str], dimension: str) -> str:
+    name = properties.get(dimension)
+    if name is None or not re.fullmatch(NAME, name):
+        # Leaving the constraint out would select more.
+        raise Denied(Reason.SCOPE_NOT_EXPRESSIBLE, f"dimension `{dimension}` has no property")
+    return name
 
 
 def _conditions(name: str, constraint: Constraint) -> Iterator[str]:

@@ -42,39 +42,37 @@ _RESERVED: Final = frozenset(
 
 
 def row_conditions(rows: RowFilter, columns: Mapping[str, str]) -> tuple[str, ...]:
-    """What stands between the parentheses of `and=(…)`; nothing for every row.
+    """What stands between the parentheses of `and=(…)`; nothing for every row. NULL satisfies none of it.
 
-    NULL satisfies none of them. Raises `Denied(scope_not_expressible)`.
+    Raises `Denied`: `scope_not_expressible`, `scope_too_large`.
     """
+    conditions = tuple(_conditions_of(rows, columns))
+    check_value(",".join(conditions))
+    return conditions
+
+
+def _conditions_of(rows: RowFilter, columns: Mapping[str, str]) -> Iterator[str]:
     match rows:
         case Everything():
-            return ()
+            return
         case Nothing():
             column = _column(next(iter(columns.values())))
-            return (f"{column}.is.null", f"{column}.not.is.null")
+            yield from (f"{column}.is.null", f"{column}.not.is.null")
         case Where((disjunct,)):
-            return tuple(_conjunction(disjunct, columns))
+            yield from _conjunction(disjunct, columns)
         case Where(disjuncts):
             alternatives = (_alternative(list(_conjunction(each, columns))) for each in disjuncts)
-            return (f"or({','.join(alternatives)})",)
+            yield f"or({','.join(alternatives)})"
         case _:
             assert_never(rows)
 
 
-def own_parameters(conditions: Iterable[str]) -> tuple[Parameter, ...]:
-    """The one parameter in which conditions go, ours and the client's. Raises `Denied` as `check_value` does."""
-    text = ",".join(conditions)
-    return (("and", f"({text})"),) if text else ()
-
-
-def query(rows: RowFilter, columns: Mapping[str, str], asked: Iterable[Parameter]) -> tuple[Parameter, ...]:
-    """The parameters of a request: our conditions first, then what of the client's can only narrow.
+def query(own: Iterable[str], asked: Iterable[Parameter]) -> tuple[Parameter, ...]:
+    """The parameters of a request: `own`, which `row_conditions` gave, then what of the client's can only narrow.
 
     Raises `Denied`: `parameter_denied` for a parameter or a part of one that is not known to, `request_ambiguous` for
-    one that came twice, and as `row_conditions` and `check_value` do.
+    one that came twice.
     """
-    own = row_conditions(rows, columns)
-    check_value(",".join(own))
     logic: list[str] = []
     kept: list[Parameter] = []
     seen: set[str] = set()
@@ -86,7 +84,8 @@ def query(rows: RowFilter, columns: Mapping[str, str], asked: Iterable[Parameter
         if name in seen and name in _RESERVED:
             raise Denied(Reason.REQUEST_AMBIGUOUS, f"the parameter `{name}` was sent twice")
         seen.add(name)
-    return (*own_parameters((*own, *logic)), *kept)
+    conditions = ",".join((*own, *logic))
+    return (("and", f"({conditions})"), *kept) if conditions else tuple(kept)
 
 
 def _checked(name: str, value: str) -> str:

@@ -6,13 +6,14 @@ open, and only the paths that the policy writes out, because a filter in the que
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, assert_never
 
 from authz.errors import Denied, Reason
 from authz.policy.decision import Allow
 from authz.policy.policyset import FilterForm, FilterRule, Warehouse
 from authz.rendering.filters import odata, postgrest
-from authz.rendering.filters.parameters import Parameter, check_value, read_parameters, written
+from authz.rendering.filters.parameters import Parameter, read_parameters, written
 from authz.rendering.query import owned_parameters, partition, refuse_form, refuse_owned
 from authz.rendering.rewrites import NO_METADATA, SCOPE_PARAMETER, Rewrites
 from authz.request import AccessRequest
@@ -38,13 +39,16 @@ _PREFERENCE: Final = re.compile(
 )
 
 
-def check_expressible(warehouse: Warehouse, rule: FilterRule, rows: RowFilter) -> None:
-    """Raise `Denied` for a row filter that the form cannot say: `scope_not_expressible`, `scope_too_large`."""
+def own_filter(warehouse: Warehouse, rule: FilterRule, rows: RowFilter) -> tuple[str, ...]:
+    """A row filter in the language of an API; nothing for every row.
+
+    Raises `Denied`: `scope_not_expressible`, `scope_too_large`.
+    """
     match rule.form:
         case FilterForm.POSTGREST:
-            check_value(",".join(postgrest.row_conditions(rows, warehouse.columns)))
+            return postgrest.row_conditions(rows, warehouse.columns)
         case FilterForm.ODATA:
-            check_value(odata.row_filter(rows, warehouse.columns))
+            return (odata.row_filter(rows, warehouse.columns),)
         case form:
             assert_never(form)
 
@@ -87,14 +91,21 @@ def _parameters(allow: Allow, rule: FilterRule, request: AccessRequest) -> tuple
     check_columns(rule, scope)
     match rule.form:
         case FilterForm.POSTGREST:
-            return postgrest.query(scope.rows, warehouse.columns, asked)
+            return postgrest.query(_own(allow, rule), asked)
         case FilterForm.ODATA if _is_description(warehouse, request.path):
             return odata.description(asked)
         case FilterForm.ODATA:
             opened = odata.Open(closed_properties=tuple(scope.columns), next_links=rule.next_links)
-            return odata.query(scope.rows, warehouse.columns, asked, opened)
+            (own,) = _own(allow, rule)
+            return odata.query(own, asked, opened)
         case form:
             assert_never(form)
+
+
+@lru_cache(maxsize=4096)
+def _own(allow: Allow, rule: FilterRule) -> tuple[str, ...]:
+    """Remembered by the decision object, which is itself remembered and immutable."""
+    return own_filter(allow.warehouse, rule, allow.scope.rows)
 
 
 def _is_description(warehouse: Warehouse, path: str) -> bool:

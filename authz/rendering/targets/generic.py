@@ -37,7 +37,7 @@ def render(allow: Allow, principal: Principal, circumstances: Circumstances) -> 
     # Written for each request by `render_request`; here, so that its denial is remembered with the decision.
     scope_parameters(warehouse, allow.scope.rows)
     if warehouse.filter is not None:
-        filtered.check_expressible(warehouse, warehouse.filter, allow.scope.rows)
+        filtered.own_filter(warehouse, warehouse.filter, allow.scope.rows)
         filtered.check_columns(warehouse.filter, allow.scope)
     signed = assertion(allow, principal, circumstances) if warehouse.takes_assertion else None
     version = circumstances.policy_version

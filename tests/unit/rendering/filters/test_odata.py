@@ -22,14 +22,14 @@ def _of(constraint: Constraint) -> str:
 
 
 def _asked(text: str, opened: Open | None = None, rows: RowFilter = EU) -> dict[str, str]:
-    found = query(rows, PROPERTIES, read_parameters(text), opened or Open())
+    found = query(row_filter(rows, PROPERTIES), read_parameters(text), opened or Open())
     assert len({name for name, _ in found}) == len(found)
     return dict(found)
 
 
 def _refused(text: str, opened: Open | None = None) -> Reason:
     with pytest.raises(Denied) as caught:
-        query(EU, PROPERTIES, read_parameters(text), opened or Open())
+        query(row_filter(EU, PROPERTIES), read_parameters(text), opened or Open())
     assert "secret" not in caught.value.detail
     return caught.value.reason
 
@@ -86,7 +86,7 @@ def test_nothing_is_a_contradiction_and_everything_is_no_filter() -> None:
 def test_what_cannot_be_said_exactly_is_refused(dimension: str, constraint: Constraint) -> None:
     """What some server would round, order by its own collation, or read as more than a name."""
     with pytest.raises(Denied) as caught:
-        query(where({dimension: constraint}), {**PROPERTIES, "bad": "A or B"}, (), Open())
+        row_filter(where({dimension: constraint}), {**PROPERTIES, "bad": "A or B"})
     assert caught.value.reason is Reason.SCOPE_NOT_EXPRESSIBLE
 
 
@@ -131,7 +131,7 @@ def test_what_narrows_goes_on(asked: str, expected: dict[str, str]) -> None:
 )  # fmt: skip
 def test_a_clients_filter_goes_on_behind_ours(asked: str, written: str) -> None:
     """In parentheses of its own, which it cannot end."""
-    found = query(EU, PROPERTIES, [("$filter", asked)], Open())
+    found = query(row_filter(EU, PROPERTIES), [("$filter", asked)], Open())
     assert found == (("$filter", f"{OURS} and ({written})"),)
 
 
@@ -156,7 +156,7 @@ def test_a_clients_filter_goes_on_behind_ours(asked: str, written: str) -> None:
 def test_a_filter_that_may_reach_other_rows_is_refused(text: str) -> None:
     """A condition on another row answers a question about it."""
     with pytest.raises(Denied) as caught:
-        query(EU, PROPERTIES, [("$filter", text)], Open())
+        query(row_filter(EU, PROPERTIES), [("$filter", text)], Open())
     assert caught.value.reason is Reason.PARAMETER_DENIED
 
 
@@ -196,11 +196,11 @@ def test_next_links_are_followed_where_the_policy_says_so() -> None:
     """They hold our filter already: it is not said again, and the client's behind it is kept."""
     opened = Open(next_links=True)
     assert _asked("$skiptoken=Id-10&$top=5", opened) == {"$filter": OURS, "$skiptoken": "Id-10", "$top": "5"}
-    assert query(EU, PROPERTIES, [("$filter", OURS)], opened) == (("$filter", OURS),)
+    assert query(row_filter(EU, PROPERTIES), [("$filter", OURS)], opened) == (("$filter", OURS),)
     for theirs in ("Total gt 5", "(A eq 1) or (B eq 2)"):
-        before = query(EU, PROPERTIES, [("$filter", theirs)], opened)
+        before = query(row_filter(EU, PROPERTIES), [("$filter", theirs)], opened)
         assert before == (("$filter", f"{OURS} and ({theirs})"),)
-        assert query(EU, PROPERTIES, before, opened) == before
+        assert query(row_filter(EU, PROPERTIES), before, opened) == before
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,9 @@ def test_next_links_are_followed_where_the_policy_says_so() -> None:
 )
 def test_what_only_looks_like_ours_stays_in_its_parentheses(theirs: str) -> None:
     """Nothing is taken away but what was put there, whole."""
-    assert query(EU, PROPERTIES, [("$filter", theirs)], Open()) == (("$filter", f"{OURS} and ({theirs})"),)
+    assert query(row_filter(EU, PROPERTIES), [("$filter", theirs)], Open()) == (
+        ("$filter", f"{OURS} and ({theirs})"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -236,7 +238,9 @@ def test_a_hidden_property_is_named_nowhere(asked: str) -> None:
 def test_a_dimension_may_be_hidden_itself() -> None:
     """Our own filter names it, also in a next link."""
     opened = Open(closed_properties=("Region",))
-    again = query(EU, PROPERTIES, [("$filter", f"{OURS} and (A eq 1)"), ("$select", "Id")], opened)
+    again = query(
+        row_filter(EU, PROPERTIES), [("$filter", f"{OURS} and (A eq 1)"), ("$select", "Id")], opened
+    )
     assert again[0] == ("$filter", f"{OURS} and (A eq 1)")
     assert _refused("$select=Id&$filter=Region eq 'EU'", opened) is Reason.COLUMN_HIDDEN
 

@@ -22,14 +22,14 @@ def _of(constraint: Constraint, dimension: str = "day") -> tuple[str, ...]:
 
 
 def _asked(text: str, rows: RowFilter = EU) -> dict[str, str]:
-    found = query(rows, COLUMNS, read_parameters(text))
+    found = query(row_conditions(rows, COLUMNS), read_parameters(text))
     assert len({name for name, _ in found}) == len(found)
     return dict(found)
 
 
 def _refused(text: str) -> Reason:
     with pytest.raises(Denied) as caught:
-        query(EU, COLUMNS, read_parameters(text))
+        query(row_conditions(EU, COLUMNS), read_parameters(text))
     return caught.value.reason
 
 
@@ -87,14 +87,14 @@ def test_nothing_is_a_contradiction_and_everything_is_no_condition() -> None:
 def test_what_cannot_be_said_exactly_is_refused(dimension: str, constraint: Constraint) -> None:
     """A range of texts is the collation's; what looks encoded may be decoded; a dimension has a column."""
     with pytest.raises(Denied) as caught:
-        query(where({dimension: constraint}), {**COLUMNS, "y": 'a"b'}, ())
+        row_conditions(where({dimension: constraint}), {**COLUMNS, "y": 'a"b'})
     assert caught.value.reason is Reason.SCOPE_NOT_EXPRESSIBLE
 
 
 def test_a_scope_that_no_server_would_take_is_refused() -> None:
     """8 KiB, encoded."""
     with pytest.raises(Denied) as caught:
-        query(where({"region": OneOf(tuple(f"region {n:04}" for n in range(400)))}), COLUMNS, ())
+        row_conditions(where({"region": OneOf(tuple(f"region {n:04}" for n in range(400)))}), COLUMNS)
     assert caught.value.reason is Reason.SCOPE_TOO_LARGE
 
 
@@ -172,7 +172,7 @@ def test_what_is_not_known_to_narrow_is_refused(asked: str) -> None:
 def test_what_comes_twice_is_refused_where_servers_take_one(asked: str) -> None:
     """Conditions may: all of them hold."""
     assert _refused(asked) is Reason.REQUEST_AMBIGUOUS
-    found = query(EU, COLUMNS, read_parameters("day=gte.2026-01-01&day=lt.2026-02-01"))
+    found = query(row_conditions(EU, COLUMNS), read_parameters("day=gte.2026-01-01&day=lt.2026-02-01"))
     assert [value for name, value in found if name == "day"] == ["gte.2026-01-01", "lt.2026-02-01"]
 
 
@@ -180,7 +180,7 @@ def test_no_detail_repeats_a_value() -> None:
     """It goes into the log."""
     for asked in ("total=secret", "or=(a.eq.secret", "select=secret(*)", "limit=secret", "secret=%FF"):
         with pytest.raises(Denied) as caught:
-            query(EU, COLUMNS, read_parameters(asked))
+            query(row_conditions(EU, COLUMNS), read_parameters(asked))
         assert "secret" not in caught.value.detail
 
 
