@@ -124,6 +124,13 @@ test-warehouses: $(VENV)/warehouses.stamp ## one policy in real warehouses, with
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory test-odata; \
 	else echo "test-warehouses: OData NOT RUN: it needs Java 17 or newer and Maven, and this machine has not both"; fi
 
+# Its parser is built from its source, which no registry has: POSTGREST_SOURCE is a checkout of PostgREST. Debian: ghc,
+# libghc-{either,http,http-types,unordered-containers}-dev.
+.PHONY: test-pgrst
+test-pgrst: $(VENV)/dev.stamp
+	@command -v ghc >/dev/null && test -d "$(POSTGREST_SOURCE)" || { echo "test-pgrst needs GHC, and POSTGREST_SOURCE=DIR" >&2; exit 1; }
+	POSTGREST_SOURCE=$(POSTGREST_SOURCE) $(BIN)/pytest -q tests/warehouses/test_pgrst_parser.py
+
 .PHONY: test-odata
 test-odata: $(VENV)/dev.stamp build/olingo
 	OLINGO=$(CURDIR)/build/olingo $(BIN)/pytest -q tests/warehouses/test_odata.py

@@ -270,11 +270,11 @@ def _relation(text: _Text, reading: Reading) -> bool:
 def read(query: str) -> Reading:
     """A raw query, as PostgREST takes it apart. Raises `ReadingError` where it answers 400."""
     reading = Reading()
+    select: str | None = None
     for name, value in _pairs(query):
         last = name.rpartition(".")[2]
         if name == "select":
-            if not reading.selected and not reading.embedded:
-                _select(_Text(value), reading)
+            select = value if select is None else select
         elif last in {"and", "or"}:
             *path, operator = _path(_Text(name))
             before = "not." if "not" in path else ""
@@ -289,6 +289,7 @@ def read(query: str) -> Reading:
             *path, column = _path(text)
             condition = Condition(column, _json_path(text), *_operation(_Text(value), _rest))
             reading.conditions.append((tuple(path), condition))
+    _select(_Text(select or "*"), reading)
     return reading
 
 
