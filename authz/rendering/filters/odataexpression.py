@@ -14,7 +14,7 @@ from authz.errors import Denied, Reason
 MAX_DEPTH: Final = 16
 """Parentheses within parentheses."""
 
-MAX_TOKENS: Final = 4_000
+MAX_TOKENS: Final = 2_000
 
 NAME: Final = r"[^\W\d]\w{0,127}"
 

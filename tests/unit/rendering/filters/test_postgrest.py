@@ -194,6 +194,15 @@ def test_the_depth_of_groups_is_bounded() -> None:
     assert _refused(nested(16)) is Reason.PARAMETER_DENIED
 
 
+def test_the_work_that_a_query_makes_is_bounded() -> None:
+    """The last part that is read, and one more; wherever they stand."""
+    for many in ("total=in.(1{})", "or=(a.eq.1{})", "select=a{}"):
+        part = ",a.eq.1" if "or=" in many else ",a"
+        assert _asked(many.format(part * 999))
+        assert _refused(many.format(part * 1_000)) is Reason.PARAMETER_DENIED
+        assert _refused(f"limit=1&{many.format(part * 999)}") is Reason.PARAMETER_DENIED
+
+
 def test_types_of_any_kind_are_read_by_the_database() -> None:
     """A value is a literal without a type, as PostgREST hands it on."""
     values: list[Any] = [1, Decimal("0.1"), date(1, 1, 1)]
