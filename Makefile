@@ -62,7 +62,7 @@ mutants: $(VENV)/dev.stamp ## take each defence away, in a copy, and see its tes
 
 # Seconds for each target.
 FUZZ_SECONDS ?= 20
-FUZZ_TARGETS := token jwks spiffe_id xfcc pem crl bundle revocations introspection credentials statement check_request
+FUZZ_TARGETS := token jwks spiffe_id xfcc pem crl bundle revocations introspection credentials statement query check_request
 
 fuzz: $(VENV)/fuzz.stamp ## fuzz each parser of foreign bytes, guided by coverage, FUZZ_SECONDS each
 	@for target in $(FUZZ_TARGETS); do \

@@ -8,6 +8,7 @@ https://docs.oasis-open.org/odata/odata/v4.01/odata-v4.01-part2-url-conventions.
 """
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -137,11 +138,16 @@ def _refused(name: str) -> Denied:
 
 
 def _check_names(names: Iterable[str], opened: Open) -> None:
-    closed = {name.casefold() for name in opened.closed_properties}
-    if closed and any(name == "*" or name.casefold() in closed for name in names):
+    closed = set(map(_folded, opened.closed_properties))
+    if closed and any(name == "*" or _folded(name) in closed for name in names):
         raise Denied(
             Reason.COLUMN_HIDDEN, "a hidden property, or all properties of a collection that has some"
         )
+
+
+def _folded(name: str) -> str:
+    """Equal for names that some server takes for one."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _without_own(text: str, own: str) -> tuple[str, frozenset[str]]:

@@ -224,7 +224,7 @@ def test_what_only_looks_like_ours_stays_in_its_parentheses(theirs: str) -> None
 @pytest.mark.parametrize(
     "asked",
     [
-        "", "$top=1", "$select=*", "$select=Id,Email", "$select=email", "$select=Id&$orderby=Email", "$select=Id&$orderby=PHONE desc",
+        "", "$top=1", "$select=*", "$select=Id,Email", "$select=email", "$select=Id,%EF%BC%A5mail", "$select=Id&$orderby=Email", "$select=Id&$orderby=PHONE desc",
         "$select=Id&$filter=startswith(Email,'a')", "$select=Id&$filter=Email eq null", "$select=Id&$filter=not (phone in ('1'))", "$count=true&$top=0",
     ],
 )  # fmt: skip
