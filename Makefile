@@ -72,7 +72,7 @@ mutants: $(VENV)/dev.stamp ## take each defence away, in a copy, and see its tes
 
 # Seconds for each target.
 FUZZ_SECONDS ?= 20
-FUZZ_TARGETS := token jwks spiffe_id xfcc pem crl bundle revocations introspection credentials statement check_request
+FUZZ_TARGETS := token jwks spiffe_id xfcc pem crl bundle revocations introspection credentials statement query check_request
 
 fuzz: $(VENV)/fuzz.stamp ## fuzz each parser of foreign bytes, guided by coverage, FUZZ_SECONDS each
 	@for target in $(FUZZ_TARGETS); do \
@@ -131,6 +131,25 @@ test-warehouses: $(VENV)/warehouses.stamp ## one policy in real warehouses, with
 	$(BIN)/pytest -q tests/warehouses -k clickhouse
 	@if command -v node >/dev/null; then $(BIN)/pytest -q tests/warehouses -k cube; \
 	else echo "test-warehouses: Cube NOT RUN: it needs Node.js"; fi
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory test-odata; \
+	else echo "test-warehouses: OData NOT RUN: it needs Java 17 or newer and Maven, and this machine has not both"; fi
+
+# Its parser is built from its source, which no registry has: POSTGREST_SOURCE is a checkout of PostgREST. Debian: ghc,
+# libghc-{either,http,http-types,unordered-containers}-dev.
+.PHONY: test-pgrst
+test-pgrst: $(VENV)/dev.stamp
+	@command -v ghc >/dev/null && test -d "$(POSTGREST_SOURCE)" || { echo "test-pgrst needs GHC, and POSTGREST_SOURCE=DIR" >&2; exit 1; }
+	POSTGREST_SOURCE=$(POSTGREST_SOURCE) $(BIN)/pytest -q tests/warehouses/test_pgrst_parser.py
+
+.PHONY: test-odata
+test-odata: $(VENV)/dev.stamp build/olingo
+	OLINGO=$(CURDIR)/build/olingo $(BIN)/pytest -q tests/warehouses/test_odata.py
+
+build/olingo: tests/warehouses/olingo/pom.xml tests/warehouses/olingo/jars.sha256
+	@echo "fetching Apache Olingo from Maven Central (3 MB) ..."
+	@mvn -B -q -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@
+	@cd $@ && sha256sum --check --quiet ../../tests/warehouses/olingo/jars.sha256
+	@touch $@
 
 .PHONY: test-trino trino-plugin
 test-trino: $(VENV)/warehouses.stamp $(TRINO)/lib $(TRINO_JDBC) trino-plugin

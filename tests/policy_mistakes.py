@@ -68,6 +68,17 @@ def _postgrest(
     return before, after.replace("kind: trino", "kind: postgrest")
 
 
+def _filter(
+    filter_: str, routes: str = "{path: /orders}", columns: str = COLUMNS, more: str = ""
+) -> tuple[tuple[str, str], ...]:
+    """A warehouse with a filter in its own query language that is right but for what is given."""
+    after = f"    routes: [{routes}]\n{UPSTREAM}{columns}{more}    filter: {{{filter_}}}\n{CACHE}"
+    return (
+        (ROUTES + UPSTREAM + COLUMNS + LABELS + CACHE, after),
+        ("hide: [pii]", "scope: {region: [EU]}"),
+    )
+
+
 def _rule(text: str) -> tuple[str, str]:
     return RULE, f"{RULE}{text}\n"
 
@@ -229,6 +240,28 @@ MISTAKES: dict[str, tuple[tuple[str, str], ...]] = {
     "a column of a table with a line break": (
         _trino("", 'a.b.c: {columns: {region: "a\\nb", ordered_at: o}, labels: {"x\\ty": pii}}'),
     ),
+    "a filter in an unknown language": _filter("form: graphql"),
+    "a filter without a language": _filter("next_links: true"),
+    "a filter under a prefix": _filter("form: postgrest", "{prefix: /api/}, {path: /orders}"),
+    "a filter for what is written": _filter("form: odata", "{path: /orders, methods: [GET, POST]}"),
+    "filters beside what no filter holds for": _filter(
+        "form: odata",
+        "{path: /Orders(1)}, {path: /Orders/$count}, {path: /o/Orders/}, {path: /o/$metadata}, {path: /$batch}",
+    ),
+    "a filter for a function": _filter("form: postgrest", "{path: /rpc/orders}, {path: /$metadata}"),
+    "a filter beside parameters": _filter("form: odata", more="    query: {region: r}\n"),
+    "a filter of several tables": _filter(
+        "form: odata", columns="    tables: {orders: {columns: {region: r, ordered_at: o}}}\n"
+    ),
+    "a filter beside labels": (_filter("form: postgrest", more=LABELS)[0],),
+    "next links of a PostgREST": _filter("form: postgrest, next_links: true"),
+    "properties that are no names": _filter(
+        "form: odata", columns="    columns: {region: Customer/Region, ordered_at: '1st'}\n"
+    ),
+    "a column that cannot be quoted": _filter(
+        "form: postgrest", columns="    columns: {region: 'a\"b', ordered_at: '*'}\n"
+    ),
+    "a filter of another kind": _filter("form: odata", more="    kind: cube\n"),
     "empty columns": ((COLUMNS, "    columns: {}\n"),),
     "an unknown dimension": (
         ("{region: region, ordered_at: ordered_at}", "{regoin: region, ordered_at: ordered_at}"),

@@ -42,7 +42,7 @@ def check_filter(
     with its certificate.
     """
     mutable = mutable_headers_expression(warehouses)
-    if any(warehouse.query or warehouse.kind is WarehouseKind.CLICKHOUSE for warehouse in warehouses):
+    if any(map(_target_is_replaced, warehouses)):
         mutable += "|^:path$"
     return http_filter(
         EXT_AUTHZ,
@@ -78,6 +78,10 @@ def check_filter(
             enforce_response_header_limits=True,
         ),
     )
+
+
+def _target_is_replaced(warehouse: Warehouse) -> bool:
+    return bool(warehouse.query) or warehouse.filter is not None or warehouse.kind is WarehouseKind.CLICKHOUSE
 
 
 def check_settings(warehouse: Warehouse) -> ext_authz.ExtAuthzPerRoute:

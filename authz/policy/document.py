@@ -90,6 +90,15 @@ class PersonNamePart(Part):
     """Whether the configured name of the issuer stands in front, `okta:emma`. Needed where there are several."""
 
 
+class FilterPart(Part):
+    """The row filter, said in the query language of an API: docs/warehouses.md. Open is reading whole collections only."""
+
+    form: Literal["postgrest", "odata"]
+    """`postgrest`: `and=(…)`. `odata`: `$filter=…`."""
+    next_links: bool = False
+    """For `odata`: whether `$skiptoken` is let through. Only for an API that applies `$filter` beside it, too."""
+
+
 class PostgrestPart(Part):
     """The database behind a PostgREST, as `scopegate render postgres` writes it."""
 
@@ -155,6 +164,8 @@ class WarehousePart(Part):
     `assertion` is signed."""
     query: dict[Text, Text] = Field(default={})
     """Dimension to query parameter, for a warehouse that takes plain parameters."""
+    filter: Maybe[FilterPart] = None
+    """The row filter in the query language of the API, for a warehouse that speaks one; not beside `query`."""
     identity_headers: Maybe[bool] = None
     """Whether the warehouse is told who asks; yes, unless its answers are shared through the cache."""
     cache: Maybe[CachePart] = None

@@ -134,6 +134,24 @@ class HeaderForm(StrEnum):
     """Signed, for a warehouse that must be able to tell who wrote it."""
 
 
+class FilterForm(StrEnum):
+    """The query languages of APIs in which a row filter can be said in the query."""
+
+    POSTGREST = "postgrest"
+    """`and=(region.in.("EU","UK"))`."""
+    ODATA = "odata"
+    """`$filter=(Region eq 'EU')`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterRule:
+    """How a row filter is said in the query. A client's own parameters are then let through by allow-list."""
+
+    form: FilterForm
+    next_links: bool = False
+    """Whether the API applies `$filter` where `$skiptoken` is given, so that its next links may be followed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
     """A token bucket: `requests` each `seconds`."""
@@ -179,6 +197,8 @@ class Warehouse:
     headers: tuple[HeaderForm, ...] = (HeaderForm.JSON, HeaderForm.SQL)
     query: Mapping[str, str] = field(default_factory=dict)
     """Dimension name to query parameter name, for warehouses that take plain parameters."""
+    filter: FilterRule | None = None
+    """For warehouses that take the whole row filter in a query language of their own."""
     identity_headers: bool = True
     """Whether the warehouse is told who asks; off when its answers are shared through the cache."""
     cache: CacheRule | None = None

@@ -24,6 +24,7 @@ SECTIONS: Mapping[str, str] = {
     "PostgrestPart": "postgrest",
     "TrinoPart": "trino",
     "OpaPart": "opa",
+    "FilterPart": "filter",
     "PersonNamePart": "user",
     "GuardrailsPart": "guardrails",
     "PartitionPart": "partitions",

@@ -3,8 +3,9 @@
 The policy cannot import this (it knows no rendering), so the command that checks a policy asks both.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, islice
 from typing import Final, assert_never
 
@@ -20,7 +21,7 @@ from authz.rendering.headers import form_headers
 from authz.rendering.minting import check_fits
 from authz.rendering.owned import RESERVED_DIMENSIONS, dimension_header
 from authz.rendering.query import owned_parameters, scope_parameters
-from authz.rendering.targets import clickhouse, postgrest
+from authz.rendering.targets import clickhouse, filtered, postgrest
 from authz.scopes.columns import ColumnMask
 from authz.scopes.constraints import Constraint, OneOf, implies
 from authz.scopes.datascope import DataScope
@@ -37,8 +38,8 @@ MAX_PAIRS: Final = 50_000
 class Obstacle:
     """A form of a warehouse that will, or may, answer a request with a denial.
 
-    `form` is `values`, `json`, `sql`, `assertion`, `query`, `none` or the kind of the warehouse; `rules` are the ids that lead to it, none if the
-    warehouse itself does.
+    `form` is `values`, `json`, `sql`, `assertion`, `query`, `filter`, `none` or the kind of the warehouse; `rules` are
+    the ids that lead to it, none if the warehouse itself does.
     """
 
     form: str
@@ -81,7 +82,8 @@ def _warehouse_obstacles(warehouse: Warehouse) -> Iterator[Obstacle]:
                 yield _refused("values", f"dimension `{dimension}` has no header of its own: `{name}`")
     if len(owned_parameters(warehouse.query.values())) != len(warehouse.query) + 1:
         yield _refused("query", "two query parameters have the same name, or one has Scopegate's own")
-    if warehouse.kind is WarehouseKind.HTTP and not warehouse.headers and not warehouse.query:
+    told = warehouse.headers or warehouse.query or warehouse.filter is not None
+    if warehouse.kind is WarehouseKind.HTTP and not told:
         yield _refused("none", "the warehouse takes no form of a row filter")
 
 
@@ -99,23 +101,29 @@ def _rule_obstacles(warehouse: Warehouse, rule: Rule) -> Iterator[Obstacle]:
                 tuple(form_headers(form, warehouse, scope))
         except Denied as denied:
             yield Obstacle(form=form.value, reason=denied.reason, message=denied.detail, rules=(rule.id,))
-    try:
-        _check_kind(warehouse, scope)
-    except Denied as denied:
-        yield Obstacle(
-            form=warehouse.kind.value, reason=denied.reason, message=denied.detail, rules=(rule.id,)
-        )
+    yield from _obstacle(warehouse.kind.value, rule, lambda: _check_kind(warehouse, scope))
     yield from _opa_obstacles(warehouse, rule)
+    if warehouse.filter is not None:
+        check = partial(filtered.own_filter, warehouse, warehouse.filter, rows)
+        yield from _obstacle("filter", rule, check)
+    yield from _query_obstacles(warehouse, rule, rows)
+
+
+def _obstacle(form: str, rule: Rule, check: Callable[[], object]) -> Iterator[Obstacle]:
+    try:
+        check()
+    except Denied as denied:
+        yield Obstacle(form=form, reason=denied.reason, message=denied.detail, rules=(rule.id,))
+
+
+def _query_obstacles(warehouse: Warehouse, rule: Rule, rows: RowFilter) -> Iterator[Obstacle]:
     if not warehouse.query:
         return
     for name, term in _terms(warehouse, rule).items():
         if name not in warehouse.query and not isinstance(term, AllValues):
             yield _refused("query", f"dimension `{name}` is constrained and has no query parameter", rule)
             return
-    try:
-        scope_parameters(warehouse, rows)
-    except Denied as denied:
-        yield Obstacle(form="query", reason=denied.reason, message=denied.detail, rules=(rule.id,))
+    yield from _obstacle("query", rule, lambda: scope_parameters(warehouse, rows))
 
 
 def _opa_obstacles(warehouse: Warehouse, rule: Rule) -> Iterator[Obstacle]:

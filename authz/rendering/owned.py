@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from authz.policy.policyset import Warehouse
+from authz.policy.policyset import FilterForm, Warehouse
 from authz.policy.tables import WarehouseKind
 from authz.rendering.rewrites import OWNED_PREFIX
 
@@ -106,6 +106,12 @@ OF_KIND: Final[Mapping[WarehouseKind, tuple[str, ...]]] = {
 }
 """Headers that mean something to one kind of warehouse only."""
 
+OF_FORM: Final[Mapping[FilterForm, tuple[str, ...]]] = {
+    # Another schema has another table under the same path.
+    FilterForm.POSTGREST: ("accept-profile", "content-profile"),
+}
+"""Headers that mean something to APIs of one query language only."""
+
 TAKES_BEARER: Final = frozenset({WarehouseKind.TRINO, WarehouseKind.POSTGREST, WarehouseKind.CUBE})
 """Kinds that read Scopegate's own token in `authorization`.
 
@@ -154,7 +160,7 @@ _REMOVED: Final = frozenset(REMOVED_HEADERS)
 def removed_headers(warehouse: Warehouse) -> tuple[str, ...]:
     """What every answer for a warehouse removes: beside the above, wherever the policy lets a token stand."""
     own = (warehouse.token_headers | warehouse.accepts.headers) - _REMOVED
-    removed = (*REMOVED_HEADERS, *OF_KIND.get(warehouse.kind, ()), *sorted(own))
+    removed = (*REMOVED_HEADERS, *_particular(warehouse), *sorted(own))
     kept = {"authorization"} if warehouse.kind in TAKES_BEARER else set()
     return tuple(name for name in removed if name not in kept | {SET_BY_REQUEST.get(warehouse.kind)})
 
@@ -176,8 +182,13 @@ def is_owned(name: str, warehouse: Warehouse) -> bool:
         or name in _REMOVED
         or name in warehouse.token_headers
         or name in warehouse.accepts.headers
-        or name in OF_KIND.get(warehouse.kind, ())
+        or name in _particular(warehouse)
     )
+
+
+def _particular(warehouse: Warehouse) -> tuple[str, ...]:
+    of_form = () if warehouse.filter is None else OF_FORM.get(warehouse.filter.form, ())
+    return (*OF_KIND.get(warehouse.kind, ()), *of_form)
 
 
 def dimension_header(dimension: str) -> str:

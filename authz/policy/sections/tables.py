@@ -67,7 +67,7 @@ def _check_foreign_keys(context: Context, path: Path, part: WarehousePart, kind:
         context.report.add(
             "conflict", (*path, "dialect"), f"`dialect: {part.dialect}`, with `kind: {kind}`", "leave it out"
         )
-    foreign = {"user"} if kind is WarehouseKind.HTTP else {"headers", "query", "identity_headers"}
+    foreign = {"user"} if kind is WarehouseKind.HTTP else {"filter", "headers", "query", "identity_headers"}
     for key in sorted(foreign & given):
         context.report.add(
             "conflict",

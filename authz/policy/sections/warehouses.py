@@ -13,6 +13,7 @@ from authz.policy.policyset import CacheRule, HeaderForm, Warehouse
 from authz.policy.problems import did_you_mean
 from authz.policy.report import Path
 from authz.policy.sections.context import Context, dimensions_named, is_broken
+from authz.policy.sections.filters import build_filter, filter_routes
 from authz.policy.sections.guardrails import build_guardrails
 from authz.policy.sections.introspection import check_one_asks
 from authz.policy.sections.kinds import build_postgrest, build_trino, check_clickhouse, trino_routes
@@ -43,6 +44,8 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
     check_clickhouse(context, path, part)
     if not is_broken(part.kind, part.routes) and part.kind == WarehouseKind.TRINO.value:
         routes = trino_routes(context, path, part, routes)
+    filter_ = build_filter(context, path, part)
+    routes = filter_routes(part, routes)
     guardrails = build_guardrails(context, path, part)
     _check_forms(context, path, part)
     tokens = frozenset() if accepts is None else accepts.headers
@@ -72,6 +75,7 @@ def build_warehouse(context: Context, name: str, part: WarehousePart) -> Warehou
         dialect=OWN_DIALECT.get(WarehouseKind(part.kind), part.dialect),
         headers=_forms(part),
         query=dict(part.query),
+        filter=filter_,
         identity_headers=part.identity_headers if part.identity_headers is not None else cache is None,
         cache=cache,
         per_principal=part.limits.per_principal,
@@ -230,13 +234,13 @@ def _check_forms(context: Context, path: Path, part: WarehousePart) -> None:
             f"unknown dialect `{part.dialect}`",
             did_you_mean(part.dialect, DIALECTS),
         )
-    if is_broken(part.headers, part.query):
+    if is_broken(part.headers, part.query, part.filter):
         return
-    if not part.headers and not part.query:
+    if not part.headers and not part.query and part.filter is None:
         context.report.add(
             "empty",
             (*path, "headers"),
-            "neither headers nor query: nothing would tell the warehouse the scope",
+            "neither headers nor query nor filter: nothing would tell the warehouse the scope",
             "and it would answer with every row",
         )
     taken: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Kind `http`: a warehouse that obeys generic headers and plain query parameters."""
+"""Kind `http`: a warehouse that obeys generic headers, plain query parameters, or a filter in its own query language."""
 
 import math
 from functools import lru_cache
@@ -21,6 +21,7 @@ from authz.rendering.query import (
     scope_parameters,
 )
 from authz.rendering.rewrites import NO_METADATA, NO_REWRITES, SCOPE_PARAMETER, Rewrites
+from authz.rendering.targets import filtered
 from authz.rendering.targets.common import decision_metadata, owned_removals
 from authz.request import AccessRequest
 from authz.scopes.rowfilter import Everything, RowFilter
@@ -35,6 +36,9 @@ def render(allow: Allow, principal: Principal, circumstances: Circumstances) -> 
     check_told(warehouse, allow.scope.rows)
     # Written for each request by `render_request`; here, so that its denial is remembered with the decision.
     scope_parameters(warehouse, allow.scope.rows)
+    if warehouse.filter is not None:
+        filtered.own_filter(warehouse, warehouse.filter, allow.scope.rows)
+        filtered.check_columns(warehouse.filter, allow.scope)
     signed = assertion(allow, principal, circumstances) if warehouse.takes_assertion else None
     version = circumstances.policy_version
     return Rewrites(
@@ -51,6 +55,8 @@ def render_request(allow: Allow, request: AccessRequest, policy_version: str) ->
     """What `authz.rendering.render.render_request` says, for this kind."""
     warehouse = allow.warehouse
     remove = owned_removals(warehouse, request, lambda: header_names(allow))
+    if warehouse.filter is not None:
+        return filtered.render_request(allow, warehouse.filter, request, policy_version, remove)
     if warehouse.query:
         return _with_parameters(allow, request, policy_version, remove)
     if request.query:
@@ -69,7 +75,8 @@ def render_request(allow: Allow, request: AccessRequest, policy_version: str) ->
 
 def check_told(warehouse: Warehouse, rows: RowFilter) -> None:
     """Raise `Denied(scope_not_expressible)` if no form carries the row filter to the warehouse."""
-    if not (warehouse.headers or warehouse.query or isinstance(rows, Everything)):
+    told = warehouse.headers or warehouse.query or warehouse.filter is not None
+    if not (told or isinstance(rows, Everything)):
         raise Denied(
             Reason.SCOPE_NOT_EXPRESSIBLE, f"warehouse `{warehouse.name}` takes no form of a row filter"
         )

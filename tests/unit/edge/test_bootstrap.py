@@ -7,7 +7,7 @@ import pytest
 
 from authz.edge.bootstrap import build_bootstrap
 from authz.edge.messages import EdgeError, to_dict
-from authz.policy.policyset import CacheRule, EdgeSettings, RateLimit, Warehouse
+from authz.policy.policyset import CacheRule, EdgeSettings, FilterForm, FilterRule, RateLimit, Warehouse
 from authz.rendering.owned import OWNED_HEADERS, OWNED_PREFIXES, REMOVED_HEADERS
 from tests.edge_policies import edge_policy, edge_settings, edge_warehouse
 
@@ -106,6 +106,7 @@ def test_the_path_may_be_set_only_for_warehouses_with_plain_parameters() -> None
 
     assert ":path" not in expression(edge_warehouse(ttl=60))
     assert expression(edge_warehouse(query={"region": "r"})).endswith("|^:path$")
+    assert expression(edge_warehouse(filter=FilterRule(form=FilterForm.ODATA))).endswith("|^:path$")
 
 
 def test_every_owned_header_is_removed_before_anything_sees_it() -> None:

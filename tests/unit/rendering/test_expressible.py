@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from authz.errors import Reason
-from authz.policy.policyset import Grant, HeaderForm
+from authz.policy.policyset import FilterForm, FilterRule, Grant, HeaderForm
 from authz.policy.tables import Table, Trino, WarehouseKind
 from authz.policy.terms import ALL_VALUES, Fixed, ScopeTerm
 from authz.rendering.expressible import Obstacle, expressible
@@ -107,6 +107,24 @@ def test_parameters_that_are_too_long_are_reported() -> None:
         grant("a", region=many, product=ALL_VALUES), headers=(), query={"region": "r", "product": "p"}
     )
     assert [(obstacle.form, obstacle.reason) for obstacle in found] == [("query", Reason.SCOPE_TOO_LARGE)]
+
+
+@pytest.mark.parametrize("form", FilterForm)
+def test_what_a_filter_cannot_say_is_reported(form: FilterForm) -> None:
+    """By the code that writes it; alternatives it can say."""
+    changes: dict[str, Any] = {"filter": FilterRule(form=form), "headers": ()}
+    many = Fixed(one_of([f"region-{n:04d}" for n in range(1_000)]))
+    for term, reason in (
+        (Fixed(Between(low="A", high="B")), Reason.SCOPE_NOT_EXPRESSIBLE),
+        (many, Reason.SCOPE_TOO_LARGE),
+    ):
+        (obstacle,) = _found(grant("a", region=term, product=ALL_VALUES), **changes)
+        assert (obstacle.form, obstacle.reason, obstacle.rules) == ("filter", reason, ("a",))
+    rules = [
+        grant("a", region=some("EU"), product=some("A")),
+        grant("b", region=some("US"), product=some("B")),
+    ]
+    assert _found(*rules, **changes) == ()
 
 
 def test_what_a_form_cannot_say_of_one_rule_is_reported() -> None:

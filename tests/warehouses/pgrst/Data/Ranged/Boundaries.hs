@@ -1,0 +1,3 @@
+module Data.Ranged.Boundaries where
+
+data Boundary a = BoundaryBelow a | BoundaryAbove a
