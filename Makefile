@@ -131,8 +131,8 @@ test-warehouses: $(VENV)/warehouses.stamp ## one policy in real warehouses, with
 	$(BIN)/pytest -q tests/warehouses -k clickhouse
 	@if command -v node >/dev/null; then $(BIN)/pytest -q tests/warehouses -k cube; \
 	else echo "test-warehouses: Cube NOT RUN: it needs Node.js"; fi
-	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory test-odata; \
-	else echo "test-warehouses: OData NOT RUN: it needs Java 17 or newer and Maven, and this machine has not both"; fi
+	@if command -v javac >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory test-odata; \
+	else echo "test-warehouses: OData NOT RUN: it needs a JDK of 17 or newer and Maven, and this machine has not both"; fi
 
 # Its parser is built from its source, which no registry has: POSTGREST_SOURCE is a checkout of PostgREST. Debian: ghc,
 # libghc-{either,http,http-types,unordered-containers}-dev.

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 _RESERVED = {"select", "columns", "on_conflict"}
-_EMBEDDABLE = {"order", "limit", "offset", "and", "or"}
 _SIMPLE = ("neq", "cs", "cd", "ov", "sl", "sr", "nxr", "nxl", "adj")
 _QUANTIFIED = ("eq", "gte", "gt", "lte", "lt", "like", "ilike", "match", "imatch")
 _SEARCHES = ("fts", "plfts", "phfts", "wfts")
@@ -52,7 +51,6 @@ class Reading:
     embedded: list[str] = field(default_factory=list)
     """Resources that `select` embeds, and those that `order` looks into."""
     selected: list[str] = field(default_factory=list)
-    limits: dict[str, str] = field(default_factory=dict)
 
 
 class _Text:
@@ -280,11 +278,9 @@ def read(query: str) -> Reading:
             before = "not." if "not" in path else ""
             tree = _tree(_Text(before + operator + value))
             reading.conditions.append((tuple(step for step in path if step != "not"), tree))
-        elif last in {"limit", "offset"}:
-            reading.limits[name] = value
         elif last == "order":
             reading.embedded += [part for part in value.split(",") if "(" in part]
-        elif name not in _RESERVED:
+        elif name not in _RESERVED and last not in {"limit", "offset"}:
             text = _Text(name)
             *path, column = _path(text)
             condition = Condition(column, _json_path(text), *_operation(_Text(value), _rest))

@@ -59,6 +59,7 @@ grants:
   - {{id: emea, to: {{groups: [analysts-emea]}}, on: all, scope: {{region: [EU, "O'B,)"], day: {{from: 2026-01-15}}}}, clear: [pii]}}
   - {{id: us, to: {{groups: [analysts-us]}}, on: all, scope: {{region: [US], day: all}}, clear: [pii]}}
   - {{id: chief, to: {{groups: [chiefs]}}, on: all, scope: {{region: all, day: all}}, clear: [pii]}}
+  - {{id: claimed, to: {{groups: [claimed]}}, on: all, scope: {{region: {{claim: region}}, day: all}}, clear: [pii]}}
 restrictions:
   - {{id: contractors, to: {{groups: [contractors]}}, on: [odata], hide: [pii]}}
 """
@@ -194,6 +195,30 @@ def test_each_person_has_their_rows_through_odata(
     reply = system.ask("/odata/Orders" + more, system.token("ann", *groups))
     assert reply.status == 200, reply
     assert reply.json() == [o.id for o in ORDERS if MAY_SEE[groups](o) and narrower(o)]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        'x",region.neq."x', 'x"),or(region.not.is.null', "x)&or=(region.not.is.null", "\\", '\\"),region.neq.("', "x') or (true) or ('", "''", "') or true or ('",
+        "*", "x&$filter=true", "x;and=(region.not.is.null)", "null", "{x}", "x,US", ".",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["/orders", "/odata/Orders"])
+def test_a_claim_is_a_value_whatever_is_in_it(system: WholeSystem, path: str, hostile: str) -> None:
+    """It selects the rows that have it, and nobody has it."""
+    both = system.token("ann", "claimed", region=[hostile, "O'B,)"])
+    assert system.ask(path, both).json() == [order.id for order in ORDERS if order.region == "O'B,)"]
+    assert system.ask(path, system.token("ann", "claimed", region=hostile)).json() == []
+
+
+@pytest.mark.parametrize("path", ["/orders", "/odata/Orders"])
+def test_a_claim_that_some_servers_would_decode_again_is_refused(system: WholeSystem, path: str) -> None:
+    """By them it would end where it says."""
+    for hostile in ("%22),or(region.not.is.null", "%27) or (true) or (%27"):
+        reply = system.ask(path, system.token("ann", "claimed", region=hostile))
+        assert (reply.status, reply.json()["reason"]) == (403, "scope_not_expressible")
+    assert system.warehouse.take() == []
 
 
 @pytest.mark.parametrize(
