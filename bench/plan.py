@@ -2,7 +2,6 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -198,21 +197,22 @@ class Run:
             yield scopegate(engine, f"scopegate-{engine}, traced", "every check of a sampled trace")
 
     def _variant(self, target: Target) -> None:
-        with ExitStack() as exits:
-            more: dict[str, object] = {}
-            started = target
-            if target.name.endswith("traced"):
-                collector = exits.enter_context(SpanCollector())
-                engine = target.name.removeprefix("scopegate-").partition(",")[0]
-                started = scopegate(engine, target.name, target.about, f"--traces={collector.url}")
-                more["header"] = SAMPLED
-            running = exits.enter_context(Running(started, self.place, target.name.replace(", ", "-")))
-            figure = measure.saturated(
-                running, LOAD, target.warm(self.place), self.size.seconds, "allowed", **more
-            )
-            self._note(target.name, "warm", figure)
-            if more and not collector.spans:
+        if not target.name.endswith("traced"):
+            self._warm_only(target, target.name)
+            return
+        engine = target.name.removeprefix("scopegate-").partition(",")[0]
+        with SpanCollector() as collector:
+            traced = scopegate(engine, target.name, target.about, f"--traces={collector.url}")
+            self._warm_only(traced, target.name, header=SAMPLED)
+            if not collector.spans:
                 raise LoadFailed(f"{target.name}: no span came")
+
+    def _warm_only(self, target: Target, name: str, **more: object) -> None:
+        with Running(target, self.place, name.replace(", ", "-").replace(" ", "-")) as running:
+            warm = target.warm(self.place)
+            self._note(
+                name, "warm", measure.saturated(running, LOAD, warm, self.size.seconds, "allowed", **more)
+            )
 
     def _roads(self) -> Iterator[Step]:
         if not LOAD.is_file():

@@ -173,7 +173,15 @@ def _no_engine(engine: str) -> str | None:
 
 
 def _no_pyvoy() -> str | None:
-    return None if importlib.util.find_spec("pyvoy") else "pyvoy is not installed"
+    if not importlib.util.find_spec("pyvoy"):
+        return "pyvoy is not installed"
+    environ = subprocess.run(
+        [sys.executable, "-c", "import pyvoy._server as s; print('LD_PRELOAD' in s.get_envoy_environ())"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return None if environ.stdout.strip() == "True" else "this Python has no shared libpython"
 
 
 def _no_peer(name: str) -> str | None:
