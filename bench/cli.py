@@ -161,7 +161,7 @@ def _measured(size_name: str, names: tuple[str, ...], only: tuple[str, ...]) -> 
     size = SIZES[size_name]
     facts = {"machine": machine(), "versions": versions(), "size": {"name": size_name, **asdict(size)}}
     with tempfile.TemporaryDirectory(prefix="sgb-") as directory:
-        made = Run(Place(Path(directory)), size, names)
+        made = Run(Place(Path(directory), population=size.people), size, names)
         for name, why in made.results["absent"].items():
             console.print(f"absent: {name}: {why}", style="yellow", markup=False)
         steps = [step for step in made.steps() if not only or any(text in step[0] for text in only)]

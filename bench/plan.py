@@ -31,6 +31,7 @@ class Size:
 
     seconds: float
     rounds: int
+    people: int
     cold: int
     tokens: int
     reload_grants: int
@@ -42,6 +43,7 @@ class Size:
 FULL: Final = Size(
     seconds=5.0,
     rounds=3,
+    people=1_000,
     cold=5_000,
     tokens=100_000,
     reload_grants=10_000,
@@ -52,6 +54,7 @@ FULL: Final = Size(
 QUICK: Final = Size(
     seconds=2.0,
     rounds=1,
+    people=1_000,
     cold=1_500,
     tokens=10_000,
     reload_grants=1_000,
@@ -62,6 +65,7 @@ QUICK: Final = Size(
 SMOKE: Final = Size(
     seconds=0.2,
     rounds=1,
+    people=40,
     cold=60,
     tokens=100,
     reload_grants=50,

@@ -18,7 +18,7 @@ from bench.generators import CHECK
 from bench.inprocess import InProcess
 from bench.policies import policy_text
 from bench.processes import Ended, Group, free_port, wait_for
-from bench.questions import KEYS, TEAMS, RequestFiles, ask, token
+from bench.questions import KEYS, PEOPLE, TEAMS, RequestFiles, ask, token
 from tests.tokens import AUDIENCE, ISSUER, jwks
 
 ROOT: Final = Path(__file__).parents[1]
@@ -32,10 +32,11 @@ class Place:
 
     directory: Path
     grants: int = TEAMS
+    population: int = PEOPLE
     files: RequestFiles = field(init=False)
 
     def __post_init__(self) -> None:
-        self.files = RequestFiles(self.directory)
+        self.files = RequestFiles(self.directory, self.population)
         self.jwks.write_bytes(jwks(*KEYS.values()))
         self.policy.write_text(policy_text(self.grants, self.jwks))
         self._ask_scopegate()

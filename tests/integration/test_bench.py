@@ -107,7 +107,7 @@ def test_checks_are_measured_and_the_absent_named(directory: Path) -> None:
     """The floor and Scopegate with every kind of question, or a reason for each that is not there."""
     names = ("noop-grpcio", "scopegate-grpcio", "go")
     results = smoke(
-        directory, *(f"--target={name}" for name in names), "--step=round 1: noop", "--step=grpcio"
+        directory, *(f"--target={name}" for name in names), "--step=round 1: noop", "--step=round 1: scope"
     )
 
     absent = results["absent"]
