@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -234,3 +235,19 @@ def test_what_a_killed_run_has_started_ends_with_it(directory: Path) -> None:
     harness.stdout.close()
 
     wait_until(lambda: not running_in(directory), "the server is gone")
+
+
+def test_what_the_page_says_to_type_works(directory: Path) -> None:
+    """docs/performance.md: the whole run is what `make bench` runs, and the comparison prints its table."""
+    page = (ROOT / "docs/performance.md").read_text()
+    make, compare = re.findall(r"```sh\n(.*?)\n```", page, re.DOTALL)
+    planned = subprocess.run([*make.split(), "-n"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = run(*compare.replace("--seconds 2", "--seconds 0.2").split()[1:], TMPDIR=str(directory))
+
+    assert "python -m bench run --size full" in planned.stdout
+    assert done.returncode == 0, done.stderr
+    assert "one warm RS256 check" in done.stdout
+    assert "FAILED" not in done.stderr
+    assert {"go", "scopegate-grpcio"} <= {
+        word.strip("│ :") for line in (done.stdout + done.stderr).splitlines() for word in line.split()
+    }
