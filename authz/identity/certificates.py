@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from cryptography import x509
-from cryptography.x509.verification import ClientVerifier, PolicyBuilder, Store, VerificationError
+from cryptography.x509.verification import ClientVerifier, PolicyBuilder, VerificationError
 
 from authz.errors import Denied, Reason
 from authz.identity.authorities import TrustBundleError, authority_flaw
@@ -167,7 +167,7 @@ def _verify_chain(
 
 
 def _verifier(bundle: TrustBundle, at: float) -> ClientVerifier:
-    builder = PolicyBuilder().store(Store(list(bundle.roots))).time(datetime.fromtimestamp(at, UTC))
+    builder = PolicyBuilder().store(bundle.store).time(datetime.fromtimestamp(at, UTC))
     return builder.build_client_verifier()
 
 
