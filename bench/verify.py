@@ -31,6 +31,7 @@ from authz.identity.trust import CertificateNames, CertificateTrust
 from authz.transport.codec import parse_check_request
 from bench.inprocess import InProcess
 from bench.questions import KEYS, ask, token
+from bench.verdict import WHOLE_CHECK
 from tests.pki import EXTRACT_ID, TRUST_DOMAIN, authority, uri
 from tests.tokens import AUDIENCE, ISSUER, NOW
 
@@ -117,7 +118,7 @@ def verification(times: int) -> dict[str, dict[str, float]]:
     return {
         **{name: tokens(name, times) for name in KEYS},
         "a chain of three": chains(times),
-        "RS256, and the whole check": whole_checks(times),
+        WHOLE_CHECK: whole_checks(times),
     }
 
 

@@ -95,6 +95,18 @@ def test_what_was_not_measured_is_neither_met_nor_not() -> None:
         assert found(text).word == "not measured"
 
 
+def test_a_server_that_falls_behind_has_no_latency() -> None:
+    """At 900 of 1,000 a second its queue grows for as long as one asks: nothing is to be compared with that."""
+    both = copy.deepcopy(RESULTS)
+    both["checks"]["scopegate-pyvoy"]["at 1,000/s"] = [figure(300.0, per_second=1_000.0)]
+    both["checks"]["go"]["at 1,000/s"] = [figure(200.0, per_second=999.0)]
+    line = "p99 at 1,000 checks a second, of the lean Go server's"
+    assert found(line, both).figure == "1.00"
+
+    both["checks"]["go"]["at 1,000/s"] = [figure(200.0, per_second=900.0)]
+    assert found(line, both).word == "not measured"
+
+
 def test_the_page_gets_tables_and_keeps_its_words(tmp_path: Path) -> None:
     """What stands between the marks is replaced, nothing else; a second time, too."""
     page = tmp_path / "performance.md"
