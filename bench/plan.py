@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,15 +116,15 @@ class Run:
         yield "flatness", self._flatness
         for number in range(1, self.size.rounds + 1):
             for target in self.present:
-                yield f"round {number}: {target.name}", lambda target=target: self._checks(target)
+                yield f"round {number}: {target.name}", partial(self._checks, target)
             for target in self._variants() if LOAD.is_file() else ():
-                yield f"round {number}: {target.name}", lambda target=target: self._variant(target)
+                yield f"round {number}: {target.name}", partial(self._variant, target)
             for name, step in self._roads():
                 yield f"round {number}: through Envoy: {name}", step
         if LOAD.is_file():
             for engine in self.engines:
-                yield f"memory of {engine}", lambda engine=engine: self._footprint(engine)
-                yield f"reload of {engine}", lambda engine=engine: self._reload(engine)
+                yield f"memory of {engine}", partial(self._footprint, engine)
+                yield f"reload of {engine}", partial(self._reload, engine)
         if any(target.name == "opa" for target in self.present):
             yield "OPA's evaluation alone", self._opa
 
@@ -222,14 +223,14 @@ class Run:
         if not LOAD.is_file():
             return
         jwks = self.place.jwks
-        yield "nobody asked", lambda: self._road("Envoy alone", {}, decides=False)
-        yield "jwt_authn", lambda: self._road("Envoy's jwt_authn", jwt_authn(jwks, cached=False))
+        yield "nobody asked", partial(self._road, "Envoy alone", {}, decides=False)
+        yield "jwt_authn", partial(self._road, "Envoy's jwt_authn", jwt_authn(jwks, cached=False))
         yield (
             "jwt_authn, cached",
-            lambda: self._road("Envoy's jwt_authn, cached", jwt_authn(jwks, cached=True)),
+            partial(self._road, "Envoy's jwt_authn, cached", jwt_authn(jwks, cached=True)),
         )
         for target in self.present:
-            yield target.name, lambda target=target: self._asked_road(target)
+            yield target.name, partial(self._asked_road, target)
 
     def _asked_road(self, target: Target) -> None:
         with Running(target, self.place) as running:

@@ -142,7 +142,7 @@ class Running:
                 data = channel.unary_unary(CHECK)(message, timeout=2, wait_for_ready=False)
             except grpc.RpcError:
                 return None
-        return CheckResponse.FromString(data).status.code == 0
+        return bool(CheckResponse.FromString(data).status.code == 0)
 
 
 def _serve(place: Place, address: str, engine: str, *more: str) -> list[str]:

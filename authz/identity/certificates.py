@@ -127,7 +127,7 @@ def _verify_under(
     expires_at = min(certificate.not_valid_after_utc.timestamp() for certificate in chain)
     if bundle.trust.crls:
         expires_at = min(expires_at, check_revocation(chain, bundle.lists, bundle.trust.crl_check, now))
-    configured = {*bundle.roots, *bundle.intermediates}
+    configured = {*bundle.roots, *bundle.intermediates} if presented else set()
     return VerifiedCertificate(
         identity=identity,
         not_before=max(certificate.not_valid_before_utc.timestamp() for certificate in chain),
