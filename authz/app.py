@@ -1,4 +1,4 @@
-"""The composition root: settings become a running server, and a signal ends it.
+"""The composition root: settings become a running server, and an order ends it: a signal, or a supervisor's word.
 
 Listens first, so that a taken port fails at once and probes are answered while a large policy loads; then
 loads the policy, tries every key source once, and serves.
@@ -18,30 +18,67 @@ from authz.audit.opening import CannotKeepError, Listeners, open_trail
 from authz.audit.sink import AuditSink, Fate, NoAudit
 from authz.config.watch import looks
 from authz.inforce import InForce
+from authz.orders import EXIT_CANNOT_START, EXIT_POLICY_REFUSED, EXIT_STOPPED, Orders, loop_factory
 from authz.recording import untraced
 from authz.settings import Settings
 from authz.spans import SpanFate, Spans, collector
 from authz.telemetry.logs import configure_logging
 from authz.telemetry.metrics import Metrics
 from authz.transport.admin import AdminServer, Readiness
+from authz.transport.checkserver import CheckServer
 from authz.transport.descriptors import available_descriptors, checking_connections
+from authz.transport.engine import Engine
 from authz.transport.grpcserver import GrpcServer
 from authz.transport.opa import OpaDesk, OpaServer
 from authz.transport.processing import AnswerProcessor
 from authz.transport.tracing import TraceGate
-
-EXIT_STOPPED: Final = 0
-EXIT_POLICY_REFUSED: Final = 1
-EXIT_CANNOT_START: Final = 2
 
 _WATCH_AGAIN_SECONDS: Final = 5.0
 
 _log: Final = structlog.get_logger("scopegate")
 
 
-def run(settings: Settings) -> int:
-    """Serve until a signal ends it; the exit status."""
+MakeChecks = Callable[[Engine, Callable[[bytes], bytes], int, TraceGate | None], CheckServer]
+"""From the engine, the answers of external processing, the number of listeners and the gate of traces."""
+
+Listening = Callable[[dict[str, object]], None]
+"""Is told where the server listens, in the words of the log."""
+
+
+def grpcio_checks(
+    engine: Engine, process: Callable[[bytes], bytes], listeners: int, traces: TraceGate | None
+) -> CheckServer:
+    """The server of grpcio."""
+    return GrpcServer(engine.settle, process, listeners=listeners, traces=traces)
+
+
+def _log_listening(where: dict[str, object]) -> None:
+    _log.info("listening", version=__version__, engine="grpcio", **where)
+
+
+def run(settings: Settings, *, because: str | None = None) -> int:
+    """Serve in this process until a signal ends it; the exit status. `because` says why no faster engine does."""
     configure_logging(settings.log_format, settings.log_level)
+    if because is not None:
+        _log.info("engine", engine="grpcio", because=because)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    orders = Orders()
+    orders.follow_signals(asyncio.get_running_loop())
+    return await serve(settings, orders)
+
+
+async def serve(
+    settings: Settings,
+    orders: Orders,
+    *,
+    make_checks: MakeChecks = grpcio_checks,
+    listening: Listening = _log_listening,
+) -> int:
+    """Serve until an order ends it; the exit status. Logging is configured."""
     metrics = Metrics()
     try:
         audit = _audit_sink(settings, metrics)
@@ -49,23 +86,10 @@ def run(settings: Settings) -> int:
         _log.error("cannot_start", error=str(error))
         return EXIT_CANNOT_START
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_serve(settings, metrics, audit))
+        return await Server(settings, metrics, audit, make_checks).run(orders, listening)
     finally:
-        audit.close()
-
-
-async def _serve(settings: Settings, metrics: Metrics, audit: AuditSink) -> int:
-    return await Server(settings, metrics, audit).run()
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The one of uvloop where that installs: it halves what gRPC costs. None stands for asyncio's own."""
-    try:
-        import uvloop  # noqa: PLC0415 - there is none for every platform
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
+        # Its thread writes what is left.
+        await asyncio.to_thread(audit.close)
 
 
 def _audit_sink(settings: Settings, metrics: Metrics) -> AuditSink:
@@ -99,9 +123,11 @@ def _note_defect(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 
 class Server:
-    """One server process: its ports, its signals and its end."""
+    """One server: its ports, its orders and its end."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, audit: AuditSink) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, audit: AuditSink, make_checks: MakeChecks
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._audit = audit
@@ -121,11 +147,11 @@ class Server:
             OpaDesk(lambda: engine.serving),
             connections=checking_connections(available_descriptors(), listeners),
         )
-        self._grpc = GrpcServer(
-            engine.settle,
+        self._checks = make_checks(
+            engine,
             AnswerProcessor(engine.signing_keys).process,
-            listeners=listeners,
-            traces=None
+            listeners,
+            None
             if self._spans is None
             else TraceGate(
                 settings.traces_per_second, limited=lambda: metrics.traced(SpanFate.LIMITED.value, 1)
@@ -134,39 +160,33 @@ class Server:
         self._admin = AdminServer(
             metrics=metrics.text, readiness=self._readiness, published=self._in_force.published_keys
         )
-        metrics.watch_in_flight(lambda: self._grpc.in_flight)
+        metrics.watch_in_flight(lambda: self._checks.in_flight)
 
-    async def run(self) -> int:
-        """Serve until SIGTERM or SIGINT; the exit status. SIGHUP looks at all files and opens the audit file anew."""
-        stops: asyncio.Queue[signal.Signals] = asyncio.Queue()
-        hangup = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(_note_defect)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stops.put_nowait, number)
-        loop.add_signal_handler(signal.SIGHUP, hangup.set)
+    async def run(self, orders: Orders, listening: Listening) -> int:
+        """Serve until an order ends it; the exit status."""
+        asyncio.get_running_loop().set_exception_handler(_note_defect)
         try:
             http = await self._admin.start(self._settings.http)
             opa = None if self._settings.opa is None else await self._opa.start(self._settings.opa)
-            listening = await self._grpc.start(self._settings.listen)
+            bound = await self._checks.start(self._settings.listen)
         except OSError as error:
             _log.error("cannot_start", error=str(error))
             await self._stop()
             return EXIT_CANNOT_START
-        _log.info(
-            "listening",
-            version=__version__,
-            listen=[address.text for address in listening],
-            http=http.text,
-            **({} if opa is None else {"opa": opa.text}),
+        listening(
+            {
+                "listen": [address.text for address in bound],
+                "http": http.text,
+                **({} if opa is None else {"opa": opa.text}),
+            }
         )
-        work = asyncio.create_task(self._work(hangup))
-        stop = asyncio.create_task(stops.get())
+        work = asyncio.create_task(self._work(orders.hangup))
+        stop = asyncio.create_task(orders.stops.get())
         try:
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return work.result()
-            await self._drain(stop.result(), stops)
+            await self._drain(stop.result(), orders.stops)
             return EXIT_STOPPED
         finally:
             for task in (work, stop):
@@ -190,7 +210,7 @@ class Server:
 
     async def _announce(self) -> None:
         await self._in_force.ready.wait()
-        await self._grpc.healthy(healthy=True)
+        await self._checks.healthy(healthy=True)
 
     async def _follow_hangups(self, hangup: asyncio.Event) -> None:
         while True:
@@ -221,14 +241,14 @@ class Server:
         self._draining = True
         self._metrics.ready(ready=False)
         notice = 0.0 if stop is signal.SIGINT else self._settings.drain_notice_seconds
-        _log.info("draining", signal=stop.name, notice_seconds=notice, in_flight=self._grpc.in_flight)
-        await self._grpc.announce_end()
+        _log.info("draining", signal=stop.name, notice_seconds=notice, in_flight=self._checks.in_flight)
+        await self._checks.announce_end()
         with suppress(TimeoutError):
             async with asyncio.timeout(notice):
                 await stops.get()
 
     async def _stop(self) -> None:
-        await self._grpc.stop(self._settings.drain_grace_seconds)
+        await self._checks.stop(self._settings.drain_grace_seconds)
         if self._spans is not None:
             await asyncio.to_thread(self._spans.close)
         await self._in_force.stop()

@@ -8,7 +8,7 @@ remembered inside the snapshot, so a new policy or key set starts with an empty 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from authz.errors import Denied, Reason
 from authz.guarding import Statement, examine_request, refuse_hidden_columns
@@ -90,7 +90,8 @@ class Asked(Protocol):
     def fingerprint(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+# Not frozen, as `AccessRequest` is not.
+@dataclass(slots=True, kw_only=True, eq=False)
 class Outcome:
     """What a check found, for the answer and for the audit trail.
 
@@ -99,14 +100,14 @@ class Outcome:
     `remembered` says that the decision was; the credentials were, too, then.
     """
 
-    decision: Decision
-    warehouse: Warehouse | None
-    principal: Principal | None
-    rewrites: Rewrites | None
-    request_rewrites: Rewrites | None
-    policy_version: str
-    remembered: bool = False
-    statement: Asked | None = None
+    decision: Final[Decision]
+    warehouse: Final[Warehouse | None]
+    principal: Final[Principal | None]
+    rewrites: Final[Rewrites | None]
+    request_rewrites: Final[Rewrites | None]
+    policy_version: Final[str]
+    remembered: Final[bool] = False
+    statement: Final[Asked | None] = None
     """What was asked in SQL, where that was examined."""
 
 

@@ -75,18 +75,18 @@ class Recording:
         if traceparent is None:
             traceparent = traceparent_of(request)
         note = self._recorder.note(outcome, request, decision_id=decision_id, at=at, traceparent=traceparent)
-        count = partial(self._count, outcome, at=at, seconds=seconds, traceparent=traceparent)
         try:
             future = self._audit.offer(note)
         except Denied as denied:
-            count(denied.reason if allowed else reason)
+            reason = denied.reason if allowed else reason
+            self._count(outcome, reason, at=at, seconds=seconds, traceparent=traceparent)
             if allowed:
                 raise
             return None  # the sink has counted what is lost
         if future is None or not allowed:
-            count(reason)
+            self._count(outcome, reason, at=at, seconds=seconds, traceparent=traceparent)
             return None if future is None else Kept(future, lambda _: None)
-        return Kept(future, count)
+        return Kept(future, partial(self._count, outcome, at=at, seconds=seconds, traceparent=traceparent))
 
     def _count(
         self, outcome: Outcome, reason: Reason, *, at: float, seconds: float, traceparent: str | None

@@ -7,6 +7,7 @@ decides on is the route that Envoy and the warehouse serve.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -23,6 +24,8 @@ PARTIAL_BODY_HEADER: Final = "x-envoy-auth-partial-body"
 MAX_TARGET_CHARACTERS = 32_768
 """Longest accepted request target (path and query) in characters; Envoy's own header limit is 60 KiB."""
 
+_SHORT_CHARACTERS: Final = 256
+
 # RFC 3986 section 3.3 pchar and "/", without ";" (matrix parameters) and "\"; "%" must start a triplet.
 _PATH = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,=:@/]|%[0-9A-Fa-f]{2})*\Z")
 _QUERY = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?\[\]|^`{}\"<>\\]|%[0-9A-Fa-f]{2})*\Z")
@@ -36,7 +39,8 @@ _PORT = re.compile(r":[0-9]{1,5}\Z")
 _METHOD = re.compile(r"[A-Z]{1,32}\Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen: that makes each of its fields cost a call, in every check. The type checker keeps them as they are.
+@dataclass(slots=True, kw_only=True)
 class AccessRequest:
     """One HTTP request as the policy enforcement point reports it, before anything is believed.
 
@@ -47,19 +51,19 @@ class AccessRequest:
     to; a decision for any other warehouse is refused.
     """
 
-    method: str
-    host: str
-    path: str
-    query: str = ""
-    scheme: str = "https"
-    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
-    certificate_pem: str | None = None
-    source_address: str = ""
-    tls_sni: str = ""
-    request_id: str = ""
-    body: bytes | None = field(default=None, repr=False)
-    warehouse_hint: str | None = None
-    context: Mapping[str, str] = field(default_factory=dict)
+    method: Final[str]
+    host: Final[str]
+    path: Final[str]
+    query: Final[str] = ""
+    scheme: Final[str] = "https"
+    headers: Final[Mapping[str, tuple[str, ...]]] = field(default_factory=dict, repr=False)
+    certificate_pem: Final[str | None] = None
+    source_address: Final[str] = ""
+    tls_sni: Final[str] = ""
+    request_id: Final[str] = ""
+    body: Final[bytes | None] = field(default=None, repr=False)
+    warehouse_hint: Final[str | None] = None
+    context: Final[Mapping[str, str]] = field(default_factory=dict)
 
     def header(self, name: str) -> str | None:
         """The only value of header `name` (lower case), or None.
@@ -84,6 +88,18 @@ def split_target(target: str) -> tuple[str, str]:
     if len(target) > MAX_TARGET_CHARACTERS:
         raise Denied(Reason.REQUEST_TOO_LARGE, f"request target of {len(target)} characters")
     path, _, query = target.partition("?")
+    if len(path) <= _SHORT_CHARACTERS:
+        _check_short_path(path)
+    else:
+        _check_path(path)
+    if query and not _QUERY.match(query):
+        raise Denied(
+            Reason.REQUEST_MALFORMED, "the query has a control or non-ASCII character, a `#`, or a lone `%`"
+        )
+    return path, query
+
+
+def _check_path(path: str) -> None:
     if not _PATH.match(path):
         raise Denied(
             Reason.REQUEST_MALFORMED, "the path has a character that no path may have, or a lone `%`"
@@ -97,11 +113,10 @@ def split_target(target: str) -> tuple[str, str]:
         )
     if "/." in path and any(segment in {".", ".."} for segment in path.split("/")):
         raise Denied(Reason.REQUEST_MALFORMED, "the path has a dot segment")
-    if query and not _QUERY.match(query):
-        raise Denied(
-            Reason.REQUEST_MALFORMED, "the query has a control or non-ASCII character, a `#`, or a lone `%`"
-        )
-    return path, query
+
+
+# Without the query, which may hold what nobody should remember.
+_check_short_path: Final = lru_cache(4_096)(_check_path)
 
 
 def query_names(query: str) -> tuple[str, ...]:

@@ -21,7 +21,8 @@ class Settings:
 
     policy: Path
     listen: tuple[Address, ...]
-    http: TcpAddress
+    http: Address
+    """Where operators ask; a UNIX socket if that is a supervisor."""
     opa: TcpAddress | None
     """Where Trino's OPA plugin asks; nowhere, if None."""
     log_format: LogFormat

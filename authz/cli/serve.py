@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -22,11 +22,22 @@ from authz.memory import DEFAULT_REMEMBERED
 from authz.settings import ENVIRONMENT_PREFIX, Settings
 from authz.telemetry.logs import LogFormat
 from authz.transport.addresses import Address, TcpAddress, parse_address
+from authz.workers.engines import EngineName, problem_with_pyvoy
+
+_ARGUMENTS: Final = "authz.cli.serve.arguments"
 
 
-def _addresses(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[Address, ...]:
+WORKER: Final = "{worker}"
+"""Stands in a path or address for the number of a worker, from 0."""
+
+
+def _of_worker(context: click.Context, text: str) -> str:
+    return text.replace(WORKER, str(context.obj if isinstance(context.obj, int) else 0))
+
+
+def _addresses(context: click.Context, _: click.Parameter, values: tuple[str, ...]) -> tuple[Address, ...]:
     try:
-        return tuple(map(parse_address, values))
+        return tuple(parse_address(_of_worker(context, value)) for value in values)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
@@ -44,13 +55,13 @@ def _maybe_tcp_address(
     return None if value is None else _tcp_address(context, parameter, value)
 
 
-def _audit_target(_: click.Context, __: click.Parameter, value: str) -> Path | Collector | AuditTarget:
+def _audit_target(context: click.Context, _: click.Parameter, value: str) -> Path | Collector | AuditTarget:
     if value.startswith(OTLP_PREFIX):
         url = value.removeprefix(OTLP_PREFIX)
         if not url.startswith(("http://", "https://")):
             raise click.BadParameter(f"got `{value}`, expected `{OTLP_PREFIX}https://host:port/v1/logs`")
         return Collector(url)
-    return AuditTarget(value) if value in set(AuditTarget) else Path(value)
+    return AuditTarget(value) if value in set(AuditTarget) else Path(_of_worker(context, value))
 
 
 def _collector(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -61,9 +72,48 @@ def _collector(_: click.Context, __: click.Parameter, value: str | None) -> str 
 
 def settings_of(options: dict[str, Any]) -> Settings:
     """The settings of the command's options, which it uses up."""
+    for other in ("engine", "workers"):
+        options.pop(other, None)
     audit = _audit_settings(options)
     options["log_format"] = LogFormat(options["log_format"])
     return Settings(audit=audit, **options)
+
+
+class _Serve(click.Command):
+    """Keeps its arguments, so that they can be read once more for each worker."""
+
+    # Python 3.11 has no typing.override, hence the remark.
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:  # type: ignore[explicit-override]
+        ctx.meta[_ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+
+def settings_of_workers(context: click.Context, workers: int) -> tuple[Settings, ...]:
+    """The settings of each worker. Raises `click.UsageError` where two would have one address or one file."""
+    arguments: tuple[str, ...] = context.meta[_ARGUMENTS]
+    found = []
+    for number in range(workers):
+        # Under the same name, so that mistakes are told as those of this command.
+        own = context.command.make_context(
+            context.info_name, list(arguments), parent=context.parent, obj=number
+        )
+        found.append(settings_of({**own.params}))
+    _check_apart(found)
+    return tuple(found)
+
+
+def _check_apart(workers: list[Settings]) -> None:
+    asked: dict[str, list[object]] = {
+        "--listen": [address for each in workers for address in each.listen],
+        "--opa": [each.opa for each in workers if each.opa is not None],
+        "--audit": [each.audit.target for each in workers if isinstance(each.audit.target, Path)],
+    }
+    for option, places in asked.items():
+        fixed = [place for place in places if not (isinstance(place, TcpAddress) and place.port == 0)]
+        if len(set(fixed)) < len(fixed):
+            raise click.UsageError(
+                f"{len(workers)} workers cannot share one place: write `{WORKER}` in {option}, for their numbers"
+            )
 
 
 def _audit_settings(options: dict[str, Any]) -> AuditSettings:
@@ -88,12 +138,13 @@ def _audit_settings(options: dict[str, Any]) -> AuditSettings:
 
 
 @click.command(
+    cls=_Serve,
     # `SCOPEGATE_POLICY`, not `SCOPEGATE_SERVE_POLICY`.
     context_settings={
         "auto_envvar_prefix": ENVIRONMENT_PREFIX,
         "show_default": True,
         "help_option_names": ["-h", "--help"],
-    }
+    },
 )
 @click.option(
     "--policy",
@@ -216,7 +267,20 @@ def _audit_settings(options: dict[str, Any]) -> AuditSettings:
     type=click.FloatRange(0, 300),
     help="Seconds that checks in flight may take when the server stops.",
 )
-def serve(**options: Any) -> None:
+@click.option(
+    "--engine",
+    default=EngineName.AUTO.value,
+    type=click.Choice([engine.value for engine in EngineName]),
+    help="What serves: pyvoy (a Python inside an Envoy) costs a third of grpcio. auto: pyvoy where it can be.",
+)
+@click.option(
+    "--workers",
+    default=1,
+    type=click.IntRange(1, 256),
+    help="Processes that answer, each with places of its own: {worker} in --listen, --opa and --audit is its number.",
+)
+@click.pass_context
+def serve(context: click.Context, /, engine: str, workers: int, **options: Any) -> None:
     """Answer Envoy's authorization checks.
 
     SIGHUP reads the policy and key files again (changes are noticed without it, too) and opens the audit file
@@ -229,6 +293,24 @@ def serve(**options: Any) -> None:
     """
     # gRPC's core would write lines of its own form between ours; what matters of them is in our errors.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from authz.app import run  # noqa: PLC0415 - after the line above, and not for --help
+    chosen, because = _engine(EngineName(engine))
+    if chosen is EngineName.GRPCIO and workers == 1:
+        from authz.app import run  # noqa: PLC0415 - after the line above, and not for --help
 
-    sys.exit(run(settings_of(options)))
+        sys.exit(run(settings_of(options), because=because))
+    from authz.workers.supervisor import run_workers  # noqa: PLC0415 - as above
+
+    sys.exit(run_workers(settings_of_workers(context, workers), chosen, because=because))
+
+
+def _engine(asked: EngineName) -> tuple[EngineName, str | None]:
+    """The one that serves, and why no faster one does. Ends the process if it is to be one that cannot."""
+    if asked is EngineName.GRPCIO:
+        return asked, None
+    problem = problem_with_pyvoy()
+    if problem is None:
+        return EngineName.PYVOY, None
+    if asked is EngineName.PYVOY:
+        click.echo(f"scopegate: the engine pyvoy cannot serve: {problem}", err=True)
+        sys.exit(2)
+    return EngineName.GRPCIO, f"pyvoy cannot serve: {problem}"

@@ -1,6 +1,6 @@
 """Which credentials a warehouse takes, and where in a request they may stand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -63,6 +63,12 @@ class AcceptedCredentials:
     places: tuple[TokenPlace, ...] = (BEARER,)
     client_chain: bool = False
     """Whether Envoy tells which certificates a client has sent along with its own."""
+    is_plain: bool = field(init=False, repr=False, compare=False)
+    """Whether there is no more to read than what stands behind `Bearer`, and a certificate."""
+
+    def __post_init__(self) -> None:
+        """Worked out once, and not in every check."""
+        object.__setattr__(self, "is_plain", self.places == (BEARER,) and not self.client_chain)
 
     @property
     def headers(self) -> frozenset[str]:

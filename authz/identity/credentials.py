@@ -8,7 +8,7 @@ other.
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Final, assert_never
 
 from authz.errors import Denied, Reason
 from authz.identity.accepts import AcceptedCredentials, Basic, Bearer, Cookie, Header
@@ -33,14 +33,15 @@ class StatedUser:
     claim: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen, as `AccessRequest` is not.
+@dataclass(slots=True, kw_only=True)
 class Credentials:
     """A token and a client certificate, as presented. Neither ever appears in a `repr`."""
 
-    token: str | None = field(repr=False)
-    certificate_pem: str | None = field(repr=False)
-    user: StatedUser | None = None
-    client_chain: str | None = field(default=None, repr=False)
+    token: Final[str | None] = field(repr=False)
+    certificate_pem: Final[str | None] = field(repr=False)
+    user: Final[StatedUser | None] = None
+    client_chain: Final[str | None] = field(default=None, repr=False)
     """What Envoy says of the certificates that came along with the client's own, where that is believed."""
 
 
@@ -58,6 +59,8 @@ def read_credentials(request: AccessRequest, accepts: AcceptedCredentials) -> Cr
     `Authorization` or in a configured place, `credential_cross_site` for a cookie that another site made a
     browser send.
     """
+    if accepts.is_plain:
+        return _plain(request)
     found = [*_in_authorization(request, accepts), *_in_own_places(request, accepts)]
     if len(found) > 1:
         where = " and in ".join(each.where for each in found)
@@ -70,6 +73,19 @@ def read_credentials(request: AccessRequest, accepts: AcceptedCredentials) -> Cr
     if not found:
         return Credentials(token=None, certificate_pem=pem, client_chain=chain)
     return Credentials(token=found[0].token, certificate_pem=pem, user=found[0].user, client_chain=chain)
+
+
+def _plain(request: AccessRequest) -> Credentials:
+    """The same where a token may stand behind `Bearer` only, in few steps: most requests come this way."""
+    value = request.header("authorization")
+    pem = request.certificate_pem or None
+    if value is None:
+        return Credentials(token=None, certificate_pem=pem)
+    token = _behind_bearer(value)
+    if token is None or not _is_token(token):
+        scheme, space, _ = value.partition(" ")
+        raise _unreadable(value, scheme, ["Bearer"], has_value=bool(space))
+    return Credentials(token=token, certificate_pem=pem)
 
 
 def _in_authorization(request: AccessRequest, accepts: AcceptedCredentials) -> Iterator[_Found]:

@@ -60,7 +60,7 @@ class Revocations:
 
     def check(self, principal: Principal, now: float) -> None:
         """Raise `Denied(revoked)` if the principal, or any of its credentials, is blocked at `now`."""
-        if principal.is_of_issuer:
+        if (self.issuers or self.subjects or self.tokens or self.cuts) and principal.is_of_issuer:
             self._check_token(principal, now)
         certificate = principal.certificate
         if certificate is not None:

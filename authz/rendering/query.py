@@ -9,6 +9,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -27,6 +28,9 @@ _MAX_DECODINGS = 3
 # RFC 1866 section 8.2.1: some servers also separate at ";".
 _NAMES: Final = re.compile(r"(?:^|[&;])([^&;=]*)")
 _SIMPLE_NAME: Final = re.compile(r"[a-z0-9_-]*\Z")
+_MOST_REMEMBERED: Final = 256
+"""Characters of varying headers."""
+
 _NOT_IN_NAME: Final = re.compile(r"[\[\]\x00].*", re.DOTALL)
 
 
@@ -95,10 +99,20 @@ def partition(allow: Allow, cache: CacheRule, request: AccessRequest, policy_ver
     Two requests share an answer only if scope, warehouse and policy version are equal, and every header that the
     answer varies with.
     """
-    varying = tuple(request.headers.get(name, ()) for name in cache.vary)
+    headers = request.headers
+    varying = tuple([headers.get(name, ()) for name in cache.vary])
+    parts = (allow.scope.id, allow.warehouse.name, policy_version, cache.vary, varying)
+    # What clients send is remembered while it is short, or they would choose how much that takes.
+    is_short = sum([len(value) for values in varying for value in values]) <= _MOST_REMEMBERED
+    return _remembered_digest(parts) if is_short else _digest(parts)
+
+
+def _digest(parts: tuple[object, ...]) -> str:
     # `repr` of texts and tuples is unambiguous: no value can play another's part.
-    parts = repr((allow.scope.id, allow.warehouse.name, policy_version, cache.vary, varying))
-    return hashlib.sha256(parts.encode()).hexdigest()[:32]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+_remembered_digest: Final = lru_cache(4_096)(_digest)
 
 
 def rewritten_path(request: AccessRequest, parameters: str) -> str:

@@ -13,7 +13,8 @@ SCOPE_PARAMETER = "__scope"
 """The query parameter that partitions the edge cache; set on every cached route, removed before the warehouse."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+# Not frozen, as `AccessRequest` is not.
+@dataclass(slots=True, kw_only=True, eq=False)
 class Rewrites:
     """What the PEP must do to an allowed request, in this order of thought: remove, then set.
 
@@ -22,13 +23,13 @@ class Rewrites:
     (seconds since the epoch) is when they have to be made anew, although the decision still holds: what is signed ends.
     """
 
-    set_headers: tuple[tuple[str, str], ...]
-    remove_headers: tuple[str, ...]
-    set_query: tuple[tuple[str, str], ...] = ()
-    remove_query: tuple[str, ...] = ()
-    path: str | None = None
-    valid_until: float = math.inf
-    metadata: Mapping[str, str]
+    set_headers: Final[tuple[tuple[str, str], ...]]
+    remove_headers: Final[tuple[str, ...]]
+    set_query: Final[tuple[tuple[str, str], ...]] = ()
+    remove_query: Final[tuple[str, ...]] = ()
+    path: Final[str | None] = None
+    valid_until: Final[float] = math.inf
+    metadata: Final[Mapping[str, str]]
     """For the PEP's access log and rate limits; never a header."""
 
 

@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 import traceback
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path, PurePath
 from typing import Final, TextIO
@@ -30,13 +31,17 @@ _MOST_CHARACTERS: Final = 4_096
 """Of one value. Somebody who sends much must not fill the log with it."""
 
 
-def configure_logging(form: LogFormat, level: str, stream: TextIO | None = None) -> None:
+def configure_logging(
+    form: LogFormat, level: str, stream: TextIO | None = None, *, always: Mapping[str, object] | None = None
+) -> None:
     """Send our events from `level` up, and the libraries' warnings, to `stream` (stderr unless given).
 
-    stdout stays free for the audit trail. Call once, at the start of the process.
+    stdout stays free for the audit trail. `always` stands in every line. Call once, at the start of the process.
     """
     out = sys.stderr if stream is None else stream
+    said = dict(always or {})
     shared: list[Processor] = [
+        lambda _, __, event: {**event, **said},
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         make_printable,

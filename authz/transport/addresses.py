@@ -75,3 +75,13 @@ def clear_stale_socket(path: Path) -> None:
             path.unlink(missing_ok=True)
             return
     raise OSError(f"another process listens on {path}")
+
+
+def check_free(address: TcpAddress) -> None:
+    """Raise OSError if the address cannot be bound. For who has another process bind it, to say so in good words."""
+    try:
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        with socket.create_server((address.host, address.port), family=family):
+            return
+    except OSError as error:
+        raise OSError(f"cannot listen on {address.text}: is it taken, or not ours to bind?") from error

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from authz.transport.addresses import TcpAddress
+from authz.transport.addresses import Address, TcpAddress
 from authz.transport.boundedsite import BoundedSite
 from authz.transport.descriptors import available_descriptors, operators_connections
 from authz.transport.jwks import JWKS_PATH, Published, jwks_answer
@@ -46,10 +46,12 @@ class AdminServer:
             app, access_log=None, keepalive_timeout=_IDLE_SECONDS, shutdown_timeout=1.0
         )
 
-    async def start(self, address: TcpAddress) -> TcpAddress:
+    async def start(self, address: Address) -> Address:
         """Listen on `address`; the address that was bound. Raises OSError if it cannot be."""
         await self._runner.setup()
         await BoundedSite(self._runner, address, operators_connections(available_descriptors())).start()
+        if not isinstance(address, TcpAddress):
+            return address
         return TcpAddress(address.host, self._runner.addresses[0][1])
 
     async def stop(self) -> None:

@@ -5,13 +5,13 @@ from typing import cast
 
 from aiohttp import web
 
-from authz.transport.addresses import TcpAddress
+from authz.transport.addresses import Address, TcpAddress
 
 
 class BoundedSite(web.BaseSite):
     """A listener that takes so many connections, and closes what comes beyond."""
 
-    def __init__(self, runner: web.AppRunner, address: TcpAddress, connections: int) -> None:
+    def __init__(self, runner: web.AppRunner, address: Address, connections: int) -> None:
         super().__init__(runner)
         self._address = address
         self._most = connections
@@ -23,9 +23,11 @@ class BoundedSite(web.BaseSite):
 
     async def start(self) -> None:  # type: ignore[explicit-override]
         await super().start()
-        self._server = await asyncio.get_running_loop().create_server(
-            self._protocol, self._address.host, self._address.port
-        )
+        loop = asyncio.get_running_loop()
+        if isinstance(self._address, TcpAddress):
+            self._server = await loop.create_server(self._protocol, self._address.host, self._address.port)
+        else:
+            self._server = await loop.create_unix_server(self._protocol, self._address.path)
 
     def _protocol(self) -> asyncio.Protocol:
         server = self._runner.server

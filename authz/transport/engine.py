@@ -6,10 +6,10 @@ a question that cannot be read, a missing policy and a defect are denials like a
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -129,6 +129,12 @@ class Engine:
             return answer
         return answer.refusal(Reason.AUDIT_UNAVAILABLE) if answer.allowed else answer.answer
 
+    def begin(self, data: bytes) -> bytes | Coroutine[Any, Any, bytes]:
+        """The answer where it is known at once, as nearly always; else what is to be awaited for it, once."""
+        begun = next(self._ids), time.perf_counter()
+        first = self._answer(data, begun, ask=True)
+        return first if isinstance(first, bytes) else self._finished(data, begun, first, None)
+
     async def settle(self, data: bytes, traceparent: str | None = None) -> bytes:
         """`decide`, after asking outside where that can change the answer; every other answer comes at once.
 
@@ -136,20 +142,22 @@ class Engine:
         the check.
         """
         if traceparent is None:
-            return await self._settled(data, None)
+            answer = self.begin(data)
+            return answer if isinstance(answer, bytes) else await answer
         trace = CheckTrace(traceparent)
         try:
-            return await self._settled(data, trace)
+            begun = next(self._ids), time.perf_counter()
+            first = self._answer(data, begun, ask=True, trace=trace)
+            return first if isinstance(first, bytes) else await self._finished(data, begun, first, trace)
         finally:
             # INVARIANT: whatever becomes of a trace, the answer is the same.
             with suppress(Exception):
                 self.serving.observer.traced(trace)
 
-    async def _settled(self, data: bytes, trace: CheckTrace | None) -> bytes:
-        begun = decision_id, _ = next(self._ids), time.perf_counter()
-        first = self._answer(data, begun, ask=True, trace=trace)
-        if isinstance(first, bytes):
-            return first
+    async def _finished(
+        self, data: bytes, begun: _Begun, first: _Unsettled | _Unkept, trace: CheckTrace | None
+    ) -> bytes:
+        decision_id, _ = begun
         if isinstance(first, _Unkept):
             with _waiting(trace, KEEP):
                 return await _when_kept(first, decision_id)

@@ -8,17 +8,18 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from authz.transport.addresses import SOCKET_MODE, Address, TcpAddress, UnixAddress, clear_stale_socket
+from authz.transport.checkserver import (
+    MAX_METADATA_BYTES,
+    MAX_REQUEST_BYTES,
+    PROCESSING_SERVICE,
+    SERVICE,
+)
 from authz.transport.descriptors import available_descriptors, checking_connections
 from authz.transport.tracing import TraceGate
 
-SERVICE: Final = "envoy.service.auth.v3.Authorization"
-PROCESSING_SERVICE: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
-MAX_REQUEST_BYTES: Final = 1 << 20
-"""Longest accepted question. Envoy's headers end at 60 KiB and the body that it sends along at 64 KiB."""
-
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
-    ("grpc.max_metadata_size", 64 * 1024),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     # Without this, a second process would silently share the port and answer half of the checks.
     ("grpc.so_reuseport", 0),
     # Envoy's connections are few and long; a keepalive ping from it is never abuse.

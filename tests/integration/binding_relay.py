@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import grpc
 
-from authz.transport.grpcserver import PROCESSING_SERVICE, SERVICE
+from authz.transport.checkserver import PROCESSING_SERVICE, SERVICE
 
 _HEALTH = "grpc.health.v1.Health"
 

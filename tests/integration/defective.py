@@ -3,12 +3,10 @@
 import asyncio
 import sys
 
-from authz.app import _audit_sink, _loop_factory, _serve
+import authz.app
 from authz.audit.record import Noted
 from authz.audit.sink import AuditSink
 from authz.cli.serve import serve, settings_of
-from authz.telemetry.logs import configure_logging
-from authz.telemetry.metrics import Metrics
 
 DEFECT = "/ledger/defect"
 
@@ -36,15 +34,9 @@ class Defective:
 
 
 def main(arguments: list[str]) -> int:
-    settings = settings_of(serve.make_context("serve", arguments).params)
-    configure_logging(settings.log_format, settings.log_level)
-    metrics = Metrics()
-    audit = Defective(_audit_sink(settings, metrics))
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_serve(settings, metrics, audit))
-    finally:
-        audit.close()
+    opened = authz.app._audit_sink
+    authz.app._audit_sink = lambda settings, metrics: Defective(opened(settings, metrics))  # type: ignore[assignment]
+    return authz.app.run(settings_of(serve.make_context("serve", arguments).params))
 
 
 if __name__ == "__main__":

@@ -79,6 +79,12 @@ def ask_for_sales(bearer: str | None = None, **changes: Any) -> bytes:
     return bytes(message.SerializeToString())
 
 
+def plain_environment() -> dict[str, str]:
+    """That of the tests without options of the server's, but for the engine that is tested."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SCOPEGATE_")}
+    return {**kept, "SCOPEGATE_ENGINE": os.environ.get("SCOPEGATE_ENGINE", "auto")}
+
+
 class Answer:
     """What came back, in the words of the tests."""
 
@@ -117,7 +123,7 @@ class Scopegate:
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={name: value for name, value in os.environ.items() if not name.startswith("SCOPEGATE_")},
+            env=plain_environment(),
         )
         self.lines: list[dict[str, Any]] = []
         self.raw: list[str] = []

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import grpc
 import pytest
 
-from authz.transport.grpcserver import MAX_REQUEST_BYTES
+from authz.transport.checkserver import MAX_REQUEST_BYTES
 from tests.audit_trails import lines_of
 from tests.integration.scopegate_server import (
     CHECK,

@@ -1,0 +1,290 @@
+"""The checks of Envoy over ASGI: gRPC framed by hand, for a server that is embedded in an Envoy of its own.
+
+https://asgi.readthedocs.io/en/stable/specs/www.html, with its extension of trailers. Whatever goes wrong in here leaves
+as a status of gRPC that is no answer, and Envoy refuses a request that it has no answer for.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import structlog
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health_pb2
+
+from authz.transport.addresses import Address
+from authz.transport.checkserver import MAX_REQUEST_BYTES, PROCESSING_SERVICE, SERVICE
+from authz.transport.engine import Engine
+from authz.transport.framing import PREFIX_BYTES, Code, FramingError, Messages, framed, message_of, seconds_of
+from authz.transport.tracing import TraceGate
+
+Scope = dict[str, Any]
+Event = dict[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+Answering = bytes | Coroutine[Any, Any, bytes]
+
+CHECK_PATH: Final = f"/{SERVICE}/Check"
+PROCESS_PATH: Final = f"/{PROCESSING_SERVICE}/Process"
+HEALTH_PATH: Final = "/grpc.health.v1.Health/Check"
+WATCH_PATH: Final = "/grpc.health.v1.Health/Watch"
+
+_CONTENT_TYPE: Final = (b"content-type", b"application/grpc")
+_START: Final[Event] = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [_CONTENT_TYPE],
+    "trailers": True,
+}
+_END: Final[Event] = {"type": "http.response.trailers", "headers": [(b"grpc-status", b"0")]}
+_MAX_HEALTH_BYTES: Final = 4_096
+
+_STATUS: Final = health_pb2.HealthCheckResponse
+_log: Final = structlog.get_logger("scopegate.asgi")
+
+
+class AsgiServer:
+    """An ASGI application that answers checks, once it is connected with the engine; until then it refuses them."""
+
+    def __init__(self) -> None:
+        self._in_flight = 0
+        self._closing = True
+        self._ending = False
+        self._health = dict.fromkeys(("", SERVICE), _STATUS.NOT_SERVING)
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+
+    def connect(
+        self,
+        engine: Engine,
+        process: Callable[[bytes], bytes],
+        *,
+        bound: Callable[[], Awaitable[tuple[Address, ...]]],
+        traces: TraceGate | None = None,
+    ) -> None:
+        """Answer from now on.
+
+        `process` answers each message of Envoy's external processing; `bound` says where the server that this is
+        embedded in listens; with `traces`, a caller's sampled trace is told of the check.
+        """
+        self._begin = engine.begin
+        self._settle = engine.settle
+        self._process = process
+        self._bound = bound
+        self._traces = traces
+        self._closing = False
+
+    @property
+    def in_flight(self) -> int:
+        """See `CheckServer`."""
+        return self._in_flight
+
+    async def start(self, _: Sequence[Address]) -> tuple[Address, ...]:
+        """See `CheckServer`."""
+        return await self._bound()
+
+    async def healthy(self, *, healthy: bool) -> None:
+        """See `CheckServer`."""
+        if not self._ending:
+            self._tell(_STATUS.SERVING if healthy else _STATUS.NOT_SERVING)
+
+    async def announce_end(self) -> None:
+        """See `CheckServer`."""
+        self._ending = True
+        self._tell(_STATUS.NOT_SERVING)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """See `CheckServer`."""
+        await self.announce_end()
+        self._closing = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                if self._in_flight:
+                    await self._idle.wait()
+
+    def _tell(self, status: "health_pb2.HealthCheckResponse.ServingStatus") -> None:
+        self._health = dict.fromkeys(self._health, status)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call."""
+        if scope["type"] == "lifespan":
+            await self.lifespan(receive, send)
+            return
+        if scope["path"] != CHECK_PATH or self._closing:
+            await self._other(scope, receive, send)
+            return
+        event = await receive()
+        body: bytes = event.get("body", b"")
+        while event.get("more_body") and len(body) <= MAX_REQUEST_BYTES + PREFIX_BYTES:
+            event = await receive()
+            body += event.get("body", b"")
+        if event["type"] != "http.request":
+            return
+        self._in_flight += 1
+        try:
+            answer = self._answer(scope, message_of(body, MAX_REQUEST_BYTES))
+            if not isinstance(answer, bytes):
+                answer = await _unless_gone(answer, receive, _seconds_left(scope))
+            await send(_START)
+            await send({"type": "http.response.body", "body": framed(answer)})
+            await send(_END)
+        except FramingError as error:
+            await _refuse(send, error.code, str(error))
+        except OSError:
+            # ASGI's word for a caller that is gone.
+            return
+        finally:
+            self._done()
+
+    def _done(self) -> None:
+        self._in_flight -= 1
+        if self._closing and not self._in_flight:
+            self._idle.set()
+
+    async def lifespan(self, receive: Receive, send: Send) -> None:
+        """Begin and end together with the server around."""
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _answer(self, scope: Scope, data: bytes) -> Answering:
+        if self._traces is not None:
+            parent = self._traces.parent(
+                [
+                    ("traceparent", value.decode("latin-1"))
+                    for name, value in scope["headers"]
+                    if name == b"traceparent"
+                ]
+            )
+            if parent is not None:
+                return self._settle(data, parent)
+        return self._begin(data)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if self._closing:
+            await _refuse(send, Code.UNAVAILABLE, "nothing is answered yet, or no more")
+            return
+        try:
+            if path == PROCESS_PATH:
+                await self._processed(receive, send)
+            elif path in {HEALTH_PATH, WATCH_PATH}:
+                await self._asked_for_health(receive, send, watched=path == WATCH_PATH)
+            else:
+                await _refuse(send, Code.UNIMPLEMENTED, "there is no such method")
+        except FramingError as error:
+            await _refuse(send, error.code, str(error))
+        except OSError:
+            return
+
+    async def _processed(self, receive: Receive, send: Send) -> None:
+        # INVARIANT: an answer for each message; a stream that ends without one passes the warehouse's answer on.
+        messages = Messages(MAX_REQUEST_BYTES)
+        await send(_START)
+        while True:
+            event = await receive()
+            if event["type"] != "http.request":
+                return
+            for data in messages.feed(event.get("body", b"")):
+                await send(
+                    {"type": "http.response.body", "body": framed(self._process(data)), "more_body": True}
+                )
+            if not event.get("more_body"):
+                break
+        await send({"type": "http.response.body", "body": b""})
+        await send(_END)
+
+    async def _asked_for_health(self, receive: Receive, send: Send, *, watched: bool) -> None:
+        body = b""
+        more = True
+        while more and len(body) <= _MAX_HEALTH_BYTES:
+            event = await receive()
+            if event["type"] != "http.request":
+                return
+            body += event.get("body", b"")
+            # A stream of the client's is half closed after its one message, perhaps later than that.
+            more = event.get("more_body", False) and len(body) < PREFIX_BYTES + int.from_bytes(
+                body[1:PREFIX_BYTES], "big"
+            )
+        try:
+            service = health_pb2.HealthCheckRequest.FromString(message_of(body, _MAX_HEALTH_BYTES)).service
+        except DecodeError:
+            raise FramingError(Code.INTERNAL, "not a HealthCheckRequest") from None
+        if watched:
+            await self._watched(service, receive, send)
+            return
+        status = self._health.get(service)
+        if status is None:
+            await _refuse(send, Code.NOT_FOUND, "no such service")
+            return
+        await send(_START)
+        await send({"type": "http.response.body", "body": framed(_STATUS(status=status).SerializeToString())})
+        await send(_END)
+
+    async def _watched(self, service: str, receive: Receive, send: Send) -> None:
+        await send(_START)
+        gone = asyncio.ensure_future(_until_gone(receive))
+        try:
+            while not gone.done() and not self._closing:
+                changed = asyncio.ensure_future(self._changed.wait())
+                answer = _STATUS(status=self._health.get(service, _STATUS.SERVICE_UNKNOWN))
+                await send(
+                    {
+                        "type": "http.response.body",
+                        "body": framed(answer.SerializeToString()),
+                        "more_body": True,
+                    }
+                )
+                await asyncio.wait({changed, gone}, return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+        finally:
+            gone.cancel()
+
+
+async def _refuse(send: Send, code: Code, message: str) -> None:
+    """A status without an answer. `message` is of our own words, in ASCII without `%`."""
+    headers = [
+        _CONTENT_TYPE,
+        (b"grpc-status", str(int(code)).encode()),
+        (b"grpc-message", message.encode("ascii", "replace")),
+    ]
+    with suppress(OSError):
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _seconds_left(scope: Scope) -> float | None:
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    for name, value in headers:
+        if name == b"grpc-timeout":
+            return seconds_of(value.decode("latin-1"))
+    return None
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _unless_gone(work: Coroutine[Any, Any, bytes], receive: Receive, seconds: float | None) -> bytes:
+    """What `work` gives. Raises OSError if the caller goes before, `FramingError` after so many `seconds`."""
+    answering = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_until_gone(receive))
+    try:
+        await asyncio.wait({answering, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if answering.done():
+            return answering.result()
+        left = gone.done()
+    finally:
+        gone.cancel()
+        if not answering.done():
+            answering.cancel()
+            # A check that is given up is noted as a denial before it ends.
+            await asyncio.wait({answering})
+    if left:
+        raise ConnectionAbortedError
+    raise FramingError(Code.DEADLINE_EXCEEDED, "the caller's time is over")

