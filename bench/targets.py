@@ -1,19 +1,17 @@
 """Who is measured: the floors of the engines, Scopegate on each engine, the Go server, OPA. The absent say why."""
 
-import importlib.util
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
 import grpc
 
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
+from authz.workers.engines import problem_with_pyvoy
 from bench.generators import CHECK
 from bench.inprocess import InProcess
 from bench.policies import policy_text
@@ -146,43 +144,20 @@ class Running:
 
 
 def _serve(place: Place, address: str, engine: str, *more: str) -> list[str]:
-    command = [
+    return [
         *(SCOPEGATE, "serve", f"--policy={place.policy}", f"--listen={address}"),
         *(f"--http=127.0.0.1:{free_port()}", "--drain-notice-seconds=0", "--log-level=warning"),
+        f"--engine={engine}",
         *more,
     ]
-    if "--engine" in serve_help():
-        command.append(f"--engine={engine}")
-    return command
 
 
 def _audit(address: str) -> str:
     return f"--audit={address.removeprefix('unix:').removesuffix('.sock')}.jsonl"
 
 
-@cache
-def serve_help() -> str:
-    return subprocess.run([SCOPEGATE, "serve", "--help"], capture_output=True, text=True, check=True).stdout
-
-
 def _no_engine(engine: str) -> str | None:
-    if engine == "grpcio":
-        return None
-    if "--engine" not in serve_help():
-        return "this Scopegate has one engine"
-    return _no_pyvoy()
-
-
-def _no_pyvoy() -> str | None:
-    if not importlib.util.find_spec("pyvoy"):
-        return "pyvoy is not installed"
-    environ = subprocess.run(
-        [sys.executable, "-c", "import pyvoy._server as s; print('LD_PRELOAD' in s.get_envoy_environ())"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return None if environ.stdout.strip() == "True" else "this Python has no shared libpython"
+    return None if engine == "grpcio" else problem_with_pyvoy()
 
 
 def _no_peer(name: str) -> str | None:
@@ -207,7 +182,7 @@ def _noop(engine: str) -> Target:
         name=f"noop-{engine}",
         about=f"the floor of {engine}: one answer for all",
         command=lambda place, address: [sys.executable, script, address, str(place.answer)],
-        absent=(lambda: None) if engine == "grpcio" else _no_pyvoy,
+        absent=lambda: _no_engine(engine),
         decides=False,
     )
 
