@@ -70,6 +70,18 @@ def _generator() -> None:
     subprocess.run(built, cwd=ROOT / "bench/peers/go", check=False, timeout=110)
 
 
+@pytest.mark.usefixtures("_generator")
+def test_the_threads_of_a_server_are_counted() -> None:
+    """Each with its share of the CPU and its sleeps, by the check."""
+    if not (ROOT / "build/bench/load").is_file():
+        pytest.skip("the generator of load is not built: Go is not installed")
+    done = run("bench/threads.py", "--target=noop-grpcio", "--seconds=0.3", "--rate=200")
+
+    assert done.returncode == 0, done.stderr
+    assert "noop-grpcio: for one check" in done.stdout
+    assert re.search(r"python\S* +│ +\d+\.\d", done.stdout)
+
+
 def smoke(
     directory: Path, *arguments: str, expected: int = 0, program: tuple[str, ...] = ("-m", "bench")
 ) -> Any:
