@@ -21,12 +21,11 @@ from rich.progress import (
 from rich.table import Table
 
 from bench import measure
-from bench.generators import LoadFailed, find_h2load
+from bench.generators import find_h2load
 from bench.machine import machine, versions
 from bench.measure import Figure
-from bench.plan import SIZES, Run
+from bench.plan import FAILURES, SIZES, Run
 from bench.plots import draw
-from bench.processes import Ended
 from bench.report import show, write_document
 from bench.targets import PEERS, ROOT, TARGETS, Place, Running
 
@@ -62,7 +61,7 @@ def compare(names: tuple[str, ...], seconds: float, rounds: int, rate: float) ->
                 console.print(f"round {number + 1}: {name} ...", highlight=False)
                 try:
                     found.setdefault(name, []).append(_one(name, place, seconds, rate))
-                except (Ended, LoadFailed) as failed:
+                except FAILURES as failed:
                     console.print(f"{name}: FAILED: {failed}", style="red", markup=False)
         Console(width=max(150, Console().width)).print(_compared(found, rate))
         console.print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")

@@ -70,6 +70,16 @@ def _generator() -> None:
     subprocess.run(built, cwd=ROOT / "bench/peers/go", check=False, timeout=110)
 
 
+@pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
+def test_the_generator_reads_answers_as_envoy_does() -> None:
+    """Its own tests, in Go: what is allowed, and which latency a quantile is."""
+    done = subprocess.run(
+        ["go", "test", "./load"], cwd=ROOT / "bench/peers/go", capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.usefixtures("_generator")
 def test_the_threads_of_a_server_are_counted() -> None:
     """Each with its share of the CPU and its sleeps, by the check."""
