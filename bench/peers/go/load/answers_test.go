@@ -1,42 +1,28 @@
 package main
 
 import (
+	"slices"
 	"testing"
 	"time"
-
-	auth "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
-	"google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/protobuf/proto"
 )
 
-func framed(t *testing.T, answers ...*auth.CheckResponse) []byte {
-	t.Helper()
-	frame := make([]byte, 5)
-	for _, answer := range answers {
-		message, err := proto.Marshal(answer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		frame = append(frame, message...)
-	}
-	return frame
-}
+// CheckResponses on the wire: 0a is the status (whose field 08 is its code), 1a an ok_response, 12 a denied_response.
+var (
+	prefix = []byte{0, 0, 0, 0, 0}
+	ok     = []byte{0x0a, 0x00, 0x1a, 0x00}
+	denied = []byte{0x0a, 0x02, 0x08, 0x07, 0x12, 0x00}
+)
 
 func TestAnAnswerIsReadAsEnvoyReadsIt(t *testing.T) {
-	ok := &auth.CheckResponse{Status: &status.Status{Code: 0}, HttpResponse: &auth.CheckResponse_OkResponse{}}
-	denied := &auth.CheckResponse{
-		Status:       &status.Status{Code: 7, Message: "no"},
-		HttpResponse: &auth.CheckResponse_DeniedResponse{DeniedResponse: &auth.DeniedHttpResponse{Body: "no"}},
-	}
 	for name, one := range map[string]struct {
 		frame []byte
 		want  bool
 	}{
-		"allowed":                     {framed(t, ok), true},
-		"without a status":            {framed(t, &auth.CheckResponse{}), true},
-		"denied":                      {framed(t, denied), false},
-		"two messages are one answer": {framed(t, ok, denied), false},
-		"no frame":                    {[]byte{0, 0}, false},
+		"allowed":                     {slices.Concat(prefix, ok), true},
+		"without a status":            {prefix, true},
+		"denied":                      {slices.Concat(prefix, denied), false},
+		"two messages are one answer": {slices.Concat(prefix, ok, denied), false},
+		"no frame":                    {prefix[:2], false},
 	} {
 		if allows(one.frame) != one.want {
 			t.Errorf("%s: got %v, expected %v", name, !one.want, one.want)
