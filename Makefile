@@ -206,12 +206,22 @@ lock: $(VENV)/dev.stamp ## pin the requirements anew, with hashes
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/run.txt
 	$(BIN)/uv pip compile requirements/pyvoy.in --no-deps --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/pyvoy.txt
 	$(BIN)/uv pip compile requirements/warehouses.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/warehouses.txt
+	$(BIN)/uv pip compile requirements/bench.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -q -o requirements/bench.txt
 
-# What is measured beside Scopegate, and what asks: each where Go is.
-bench-peers: ## build the reference servers and the generator of load into build/bench
-	@if command -v go >/dev/null; then echo "building the reference servers (the first time takes two minutes) ..." && \
+# What is not there (Go, h2load, pyvoy) is named as absent.
+SIZE ?= full
+
+bench: $(VENV)/bench.stamp bench-peers ## measure Scopegate beside what else people run: 25 minutes, SIZE=quick five
+	$(BIN)/python -m bench run --size $(SIZE)
+
+bench-peers: ## build the reference servers and the generator of load into build/bench; needs Go
+	@if command -v go >/dev/null; then echo "building the reference servers (the first time takes some minutes) ..." && \
 	    mkdir -p build/bench && cd bench/peers/go && go build -o $(CURDIR)/build/bench/ ./lean ./opa ./load; \
 	else echo "bench-peers: NOT BUILT: they need Go, and this machine has none"; fi
+
+$(VENV)/bench.stamp: requirements/bench.txt | $(VENV)/dev.stamp
+	@$(PIP) install -q --require-hashes -r requirements/bench.txt
+	@touch $@
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,6 +1,6 @@
 """What an audit trail costs: the deciding thread, the writer, durability, proof and questions.
 
-    .venv/bin/python bench/audit.py [--records 200000] [--directory DIR]
+    .venv/bin/python bench/audit.py [--records 200000] [--seconds 2] [--directory DIR]
 
 Buffered: microseconds of the deciding thread for a record, and of the process for a whole line. Strict: allows a second
 and how long each waits, by how many wait at once (group commit), on the disk that DIR is on. Then lines a second of
@@ -54,7 +54,7 @@ def buffered(path: Path, records: int) -> None:
     )
 
 
-async def strict(path: Path, at_once: int, seconds: float = 2.0) -> None:
+async def strict(path: Path, at_once: int, seconds: float) -> None:
     """So many clients, each of which waits for its record before it asks again."""
     trail = open_trail(path, Notes(), mode=Mode.STRICT)
     waits: list[float] = []
@@ -84,15 +84,18 @@ async def strict(path: Path, at_once: int, seconds: float = 2.0) -> None:
 @click.command()
 @click.option("--records", default=200_000, show_default=True)
 @click.option(
+    "--seconds", default=2.0, show_default=True, help="For each number of clients that wait at once."
+)
+@click.option(
     "--directory", type=click.Path(path_type=Path), help="Where to write; a temporary one, if left out."
 )
-def main(records: int, directory: Path | None) -> None:
+def main(records: int, seconds: float, directory: Path | None) -> None:
     """Measure a trail."""
     with tempfile.TemporaryDirectory(dir=directory) as name:
         path = Path(name)
         buffered(path / "burst.jsonl", records)
         for at_once in (1, 8, 64, 256):
-            asyncio.run(strict(path / f"strict-{at_once}.jsonl", at_once))
+            asyncio.run(strict(path / f"strict-{at_once}.jsonl", at_once, seconds))
         report = verify(find_files([path / "burst.jsonl"]), [VERIFIER])
         assert report.is_intact
         print(f"verify: {report.lines / report.seconds:,.0f} lines/s")

@@ -21,12 +21,11 @@ from rich.progress import (
 from rich.table import Table
 
 from bench import measure
-from bench.generators import LoadFailed, find_h2load
+from bench.generators import find_h2load
 from bench.machine import machine, versions
 from bench.measure import Figure
-from bench.plan import SIZES, Run
+from bench.plan import FAILURES, SIZES, Run
 from bench.plots import draw
-from bench.processes import Ended
 from bench.report import show, write_document
 from bench.targets import PEERS, ROOT, TARGETS, Place, Running
 
@@ -62,7 +61,7 @@ def compare(names: tuple[str, ...], seconds: float, rounds: int, rate: float) ->
                 console.print(f"round {number + 1}: {name} ...", highlight=False)
                 try:
                     found.setdefault(name, []).append(_one(name, place, seconds, rate))
-                except (Ended, LoadFailed) as failed:
+                except FAILURES as failed:
                     console.print(f"{name}: FAILED: {failed}", style="red", markup=False)
         Console(width=max(150, Console().width)).print(_compared(found, rate))
         console.print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
@@ -121,15 +120,22 @@ def _compared(found: dict[str, list[dict[str, Figure]]], rate: float) -> Table:
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Where the results go."
 )
+@click.option("--step", "only", multiple=True, help="Only steps with this text in their name.")
 @click.option(
     "--document/--no-document", default=None, help="Write docs/performance.md and its plots; full runs do."
 )
-def run(
-    size_name: str, *, quick: bool, names: tuple[str, ...], json_file: Path | None, document: bool | None
+def run(  # noqa: PLR0913 - click hands every option over as a parameter
+    size_name: str,
+    *,
+    quick: bool,
+    names: tuple[str, ...],
+    only: tuple[str, ...],
+    json_file: Path | None,
+    document: bool | None,
 ) -> None:
     """Measure everything, once: what `make bench` does. Exit status 1 if a step failed."""
     size_name = "quick" if quick else size_name
-    results = _measured(size_name, names or tuple(TARGETS))
+    results = _measured(size_name, names or tuple(TARGETS), only)
     if json_file is None:
         folder = RESULTS if size_name == "full" else PEERS
         json_file = folder / f"{results['machine']['when'][:10]}-{size_name}.json"
@@ -150,14 +156,14 @@ def report(json_file: Path, *, document: bool) -> None:
     _reported(json.loads(json_file.read_text()), document=document)
 
 
-def _measured(size_name: str, names: tuple[str, ...]) -> dict[str, Any]:
+def _measured(size_name: str, names: tuple[str, ...], only: tuple[str, ...]) -> dict[str, Any]:
     size = SIZES[size_name]
     facts = {"machine": machine(), "versions": versions(), "size": {"name": size_name, **asdict(size)}}
     with tempfile.TemporaryDirectory(prefix="sgb-") as directory:
-        made = Run(Place(Path(directory)), size, names)
+        made = Run(Place(Path(directory), population=size.people), size, names)
         for name, why in made.results["absent"].items():
             console.print(f"absent: {name}: {why}", style="yellow", markup=False)
-        steps = list(made.steps())
+        steps = [step for step in made.steps() if not only or any(text in step[0] for text in only)]
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),

@@ -1,6 +1,6 @@
 """What one check costs: CPU per warm `decide`, and where it goes.
 
-    .venv/bin/python bench/decide.py [--grants 10 --grants 10000] [--json FILE]
+    .venv/bin/python bench/decide.py [--grants 10 --grants 10000] [--rounds 7] [--checks 4000] [--json FILE]
 
 The whole is measured with the audit trail (to a file), metrics and everything else that a server has, without
 gRPC around it. CPU time is that of the process, so the audit writer's thread is in it. Phases are measured one by
@@ -35,8 +35,6 @@ from authz.transport.decision_ids import decision_ids
 from bench.inprocess import InProcess
 from bench.questions import ask, token
 
-ROUNDS = 7
-WARM_CHECKS = 4_000
 COLD_CHECKS = 300
 MICROSECONDS = 1e6
 
@@ -49,25 +47,29 @@ class Cost:
     median: float
 
 
-def cost(work: Callable[[], object], times: int, clock: Callable[[], float]) -> Cost:
-    """What one call of `work` costs, by `clock` (seconds)."""
-    rounds = []
-    for _ in range(ROUNDS):
-        started = clock()
-        for _ in range(times):
-            work()
-        rounds.append((clock() - started) / times * MICROSECONDS)
-    return Cost(best=min(rounds), median=median(rounds))
-
-
 class Bench(InProcess):
     """A server's parts, and what they cost."""
+
+    def __init__(self, grants: int, directory: Path, rounds: int, checks: int) -> None:
+        super().__init__(grants, directory)
+        self._rounds = rounds
+        self._checks = checks
+
+    def cost(self, work: Callable[[], object], times: int, clock: Callable[[], float]) -> Cost:
+        """What one call of `work` costs, by `clock` (seconds)."""
+        rounds = []
+        for _ in range(self._rounds):
+            started = clock()
+            for _ in range(times):
+                work()
+            rounds.append((clock() - started) / times * MICROSECONDS)
+        return Cost(best=min(rounds), median=median(rounds))
 
     def warm(self) -> Cost:
         """CPU of a check whose token has been verified and whose decision has been made before."""
         data = ask(token("emma"))
         self.engine.decide(data)
-        return cost(lambda: self.engine.decide(data), WARM_CHECKS, time.process_time)
+        return self.cost(lambda: self.engine.decide(data), self._checks, time.process_time)
 
     def cold(self) -> Cost:
         """CPU of the first check of a person: signature, evaluation, rendering."""
@@ -78,7 +80,7 @@ class Bench(InProcess):
             for data in questions:
                 engine.decide(data)
 
-        whole = cost(once, 1, time.process_time)
+        whole = self.cost(once, 1, time.process_time)
         return Cost(best=whole.best / COLD_CHECKS, median=whole.median / COLD_CHECKS)
 
     def phases(self) -> dict[str, Cost]:
@@ -110,13 +112,13 @@ class Bench(InProcess):
             "audit: line (writer's thread)": lambda: self.recorder.body(record),
             "metrics": lambda: (self.metrics.decided("sales", Reason.GRANTED, 3e-5, warm=True),),
         }
-        return {name: cost(step, WARM_CHECKS, time.thread_time) for name, step in steps.items()}
+        return {name: self.cost(step, self._checks, time.thread_time) for name, step in steps.items()}
 
 
-def measured(grants: int) -> dict[str, object]:
+def measured(grants: int, rounds: int, checks: int) -> dict[str, object]:
     """All figures for one number of grants."""
     with tempfile.TemporaryDirectory() as directory:
-        bench = Bench(grants, Path(directory))
+        bench = Bench(grants, Path(directory), rounds, checks)
         try:
             return {
                 "grants": grants,
@@ -150,16 +152,18 @@ def tables(results: list[dict[str, object]]) -> Table:
 
 @click.command()
 @click.option("--grants", multiple=True, type=int, default=(10, 10_000), show_default=True)
+@click.option("--rounds", default=7, show_default=True, help="The fastest of so many.")
+@click.option("--checks", default=4_000, show_default=True, help="Warm checks in a round.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here, too.")
-def main(grants: tuple[int, ...], json_file: Path | None) -> None:
+def main(grants: tuple[int, ...], rounds: int, checks: int, json_file: Path | None) -> None:
     """Measure CPU per check, warm and cold, and each phase of a warm one."""
-    results = [measured(number) for number in grants]
+    results = [measured(number, rounds, checks) for number in grants]
     Console().print(tables(results))
     if json_file is not None:
         plain = {
             "python": platform.python_version(),
             "machine": platform.machine(),
-            "rounds": ROUNDS,
+            "rounds": rounds,
             "unit": "microseconds",
             "results": results,
         }

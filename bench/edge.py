@@ -24,6 +24,7 @@ _TYPE: Final = "type.googleapis.com/envoy"
 _EXT_AUTHZ: Final = "envoy.filters.http.ext_authz"
 _JWT_AUTHN: Final = "envoy.filters.http.jwt_authn"
 CONNECTIONS: Final = 4
+MANY: Final = 1_000_000
 
 
 def ext_authz(address: str, *, raw_headers: bool) -> dict[str, Any]:
@@ -33,6 +34,8 @@ def ext_authz(address: str, *, raw_headers: bool) -> dict[str, Any]:
         "name": "authz",
         "type": "STATIC",
         "connect_timeout": "1s",
+        # An open loop that a busy machine holds up for a second has more in flight than the default lets through.
+        "circuit_breakers": {"thresholds": [{"max_requests": MANY, "max_pending_requests": MANY}]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": f"{_TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -47,7 +50,9 @@ def ext_authz(address: str, *, raw_headers: bool) -> dict[str, Any]:
     config = {
         "@type": f"{_TYPE}.extensions.filters.http.ext_authz.v3.ExtAuthz",
         "transport_api_version": "V3",
-        "grpc_service": {"envoy_grpc": {"cluster_name": "authz"}, "timeout": "5s"},
+        "grpc_service": {"envoy_grpc": {"cluster_name": "authz"}, "timeout": "30s"},
+        # Not 403: what could not be asked is to be told from what was refused.
+        "status_on_error": {"code": "ServiceUnavailable"},
         "encode_raw_headers": raw_headers,
     }
     route = {

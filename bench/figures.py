@@ -33,6 +33,12 @@ def latency(results: Results, name: str, quantile: str, kind: str = "at 1,000/s"
     return min((one for one in found if one is not None), default=None)
 
 
+def latency_held(results: Results, name: str, quantile: str, rate: float = 1_000.0) -> float | None:
+    """`latency` at 1,000/s, if one round held that rate: a server that falls behind has a queue, not a latency."""
+    held = throughput(results, name, "at 1,000/s")
+    return latency(results, name, quantile) if held is not None and held > 0.95 * rate else None
+
+
 def road(results: Results, name: str) -> float | None:
     """Requests a second through one Envoy worker, in the fastest round."""
     return max((one["per_second"] for one in results["edge"].get(name, [])), default=None)

@@ -32,7 +32,7 @@ def by_turns(works: Mapping[int, Callable[[], object]], checks: int) -> dict[int
     brings its own data into the caches.
     """
     for work in works.values():
-        for _ in range(WARM_UP):
+        for _ in range(min(WARM_UP, checks)):
             work()
     clock = time.thread_time_ns
     taken: dict[int, list[float]] = {name: [] for name in works}
@@ -76,9 +76,10 @@ def flatness(
 @click.command()
 @click.option("--grants", multiple=True, type=int, default=GRANTS)
 @click.option("--groups", multiple=True, type=int, default=GROUPS)
-def main(grants: tuple[int, ...], groups: tuple[int, ...]) -> None:
+@click.option("--checks", default=CHECKS, show_default=True)
+def main(grants: tuple[int, ...], groups: tuple[int, ...], checks: int) -> None:
     """Measure whether the cost of a warm check is flat."""
-    for name, row in flatness(grants, groups).items():
+    for name, row in flatness(grants, groups, checks).items():
         table = Table(name, *(f"{number:,}" for number in row), title="one warm check")
         table.add_row("CPU µs", *(f"{one['microseconds']:.1f}" for one in row.values()))
         table.add_row("ratio", *(f"{one['ratio']:.2f}" for one in row.values()))

@@ -33,7 +33,6 @@ from authz.transport.answers import AnswerWriter
 from authz.transport.decision_ids import decision_ids
 from tests.tokens import NOW, claims, ec_key, jwks, mint
 
-FLOOD = 20_000
 ROUNDS = 1
 POLICY = """\
 version: 1
@@ -100,7 +99,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4_096
 
 
-def measure(tokens: int, groups: int, remember: int) -> dict[str, float]:
+def measure(tokens: int, groups: int, remember: int, flood: int) -> dict[str, float]:
     server = Server(remember)
     made = [token(number, groups) for number in range(tokens)]
     server.ask(made[0])
@@ -117,7 +116,7 @@ def measure(tokens: int, groups: int, remember: int) -> dict[str, float]:
         server.ask(each)
     mixed = (time.process_time() - started) / len(chosen)
     kept = len(server.authenticator.memories["principals"])
-    for number in range(FLOOD):
+    for number in range(flood):
         assert not server.ask(f"{number}.{made[number % tokens]}")
     gc.collect()
     return {
@@ -139,17 +138,23 @@ def measure(tokens: int, groups: int, remember: int) -> dict[str, float]:
 @click.option("--tokens", default=100_000, show_default=True)
 @click.option("--groups", multiple=True, default=(10, 100), show_default=True)
 @click.option("--remember", multiple=True, default=(20_000, 200_000), show_default=True)
+@click.option("--flood", default=20_000, show_default=True, help="Bad tokens that follow.")
 @click.option("--one", is_flag=True, hidden=True)
-def main(*, tokens: int, groups: tuple[int, ...], remember: tuple[int, ...], one: bool) -> None:
+def main(*, tokens: int, groups: tuple[int, ...], remember: tuple[int, ...], flood: int, one: bool) -> None:
     """Measure what live tokens take."""
     if one:
-        print(json.dumps(measure(tokens, groups[0], remember[0])))
+        print(json.dumps(measure(tokens, groups[0], remember[0], flood)))
         return
     for number in groups:
         for bound in remember:
-            arguments = [f"--tokens={tokens}", f"--groups={number}", f"--remember={bound}", "--one"]
+            arguments = [
+                f"--tokens={tokens}",
+                f"--groups={number}",
+                f"--remember={bound}",
+                f"--flood={flood}",
+            ]
             done = subprocess.run(
-                [sys.executable, __file__, *arguments], check=True, capture_output=True, text=True
+                [sys.executable, __file__, *arguments, "--one"], check=True, capture_output=True, text=True
             )
             print(done.stdout, end="", flush=True)
 

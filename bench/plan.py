@@ -2,8 +2,8 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ class Size:
 
     seconds: float
     rounds: int
+    people: int
     cold: int
     tokens: int
     reload_grants: int
@@ -43,6 +44,7 @@ class Size:
 FULL: Final = Size(
     seconds=5.0,
     rounds=3,
+    people=1_000,
     cold=5_000,
     tokens=100_000,
     reload_grants=10_000,
@@ -53,6 +55,7 @@ FULL: Final = Size(
 QUICK: Final = Size(
     seconds=2.0,
     rounds=1,
+    people=1_000,
     cold=1_500,
     tokens=10_000,
     reload_grants=1_000,
@@ -63,6 +66,7 @@ QUICK: Final = Size(
 SMOKE: Final = Size(
     seconds=0.2,
     rounds=1,
+    people=40,
     cold=60,
     tokens=100,
     reload_grants=50,
@@ -112,15 +116,15 @@ class Run:
         yield "flatness", self._flatness
         for number in range(1, self.size.rounds + 1):
             for target in self.present:
-                yield f"round {number}: {target.name}", lambda target=target: self._checks(target)
+                yield f"round {number}: {target.name}", partial(self._checks, target)
             for target in self._variants() if LOAD.is_file() else ():
-                yield f"round {number}: {target.name}", lambda target=target: self._variant(target)
+                yield f"round {number}: {target.name}", partial(self._variant, target)
             for name, step in self._roads():
                 yield f"round {number}: through Envoy: {name}", step
         if LOAD.is_file():
             for engine in self.engines:
-                yield f"memory of {engine}", lambda engine=engine: self._footprint(engine)
-                yield f"reload of {engine}", lambda engine=engine: self._reload(engine)
+                yield f"memory of {engine}", partial(self._footprint, engine)
+                yield f"reload of {engine}", partial(self._reload, engine)
         if any(target.name == "opa" for target in self.present):
             yield "OPA's evaluation alone", self._opa
 
@@ -198,34 +202,35 @@ class Run:
             yield scopegate(engine, f"scopegate-{engine}, traced", "every check of a sampled trace")
 
     def _variant(self, target: Target) -> None:
-        with ExitStack() as exits:
-            more: dict[str, object] = {}
-            started = target
-            if target.name.endswith("traced"):
-                collector = exits.enter_context(SpanCollector())
-                engine = target.name.removeprefix("scopegate-").partition(",")[0]
-                started = scopegate(engine, target.name, target.about, f"--traces={collector.url}")
-                more["header"] = SAMPLED
-            running = exits.enter_context(Running(started, self.place, target.name.replace(", ", "-")))
-            figure = measure.saturated(
-                running, LOAD, target.warm(self.place), self.size.seconds, "allowed", **more
-            )
-            self._note(target.name, "warm", figure)
-            if more and not collector.spans:
+        if not target.name.endswith("traced"):
+            self._warm_only(target, target.name)
+            return
+        engine = target.name.removeprefix("scopegate-").partition(",")[0]
+        with SpanCollector() as collector:
+            traced = scopegate(engine, target.name, target.about, f"--traces={collector.url}")
+            self._warm_only(traced, target.name, header=SAMPLED)
+            if not collector.spans:
                 raise LoadFailed(f"{target.name}: no span came")
+
+    def _warm_only(self, target: Target, name: str, **more: object) -> None:
+        with Running(target, self.place, name.replace(", ", "-").replace(" ", "-")) as running:
+            warm = target.warm(self.place)
+            self._note(
+                name, "warm", measure.saturated(running, LOAD, warm, self.size.seconds, "allowed", **more)
+            )
 
     def _roads(self) -> Iterator[Step]:
         if not LOAD.is_file():
             return
         jwks = self.place.jwks
-        yield "nobody asked", lambda: self._road("Envoy alone", {}, decides=False)
-        yield "jwt_authn", lambda: self._road("Envoy's jwt_authn", jwt_authn(jwks, cached=False))
+        yield "nobody asked", partial(self._road, "Envoy alone", {}, decides=False)
+        yield "jwt_authn", partial(self._road, "Envoy's jwt_authn", jwt_authn(jwks, cached=False))
         yield (
             "jwt_authn, cached",
-            lambda: self._road("Envoy's jwt_authn, cached", jwt_authn(jwks, cached=True)),
+            partial(self._road, "Envoy's jwt_authn, cached", jwt_authn(jwks, cached=True)),
         )
         for target in self.present:
-            yield target.name, lambda target=target: self._asked_road(target)
+            yield target.name, partial(self._asked_road, target)
 
     def _asked_road(self, target: Target) -> None:
         with Running(target, self.place) as running:

@@ -89,6 +89,8 @@ def _latency(path: Path, results: Results) -> Path | None:
         axes.plot([low, middle, high], [at] * 3, "o", color=color(name), markersize=5)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_xscale("log")
+    for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        axis(lambda value, _: f"{value:g}" if f"{value:g}".strip("0.")[:1] in "125" else "")
     axes.set_title("latency at 1,000 checks a second: p50, p99, p99.9 in ms", loc="left", fontsize=10)
     axes.tick_params(labelsize=8)
     _plain(axes)
@@ -110,6 +112,8 @@ def _flat(path: Path, results: Results) -> Path | None:
 def _line(axes: "Axes", of: str, points: Sequence[tuple[int, float]]) -> None:
     axes.plot([number for number, _ in points], [taken for _, taken in points], "o-", color=OURS)
     axes.set_xscale("log")
+    axes.minorticks_off()
+    axes.set_xticks([number for number, _ in points], [f"{number:,}" for number, _ in points])
     axes.set_ylim(0, 1.4 * max(taken for _, taken in points))
     where = "in the policy" if of == "grants" else "in the token"
     axes.set_title(f"a warm decision, µs, by {of} {where}", loc="left", fontsize=10)

@@ -5,14 +5,18 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+TETHER: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("tether.py")))
 END_SECONDS: Final = 15.0
+STARTED: Final = 19
+"""Where the moment at which a process started stands in what `_all_stats` gives: its id alone may be another's by now."""
 
 
 class Ended(Exception):  # noqa: N818 - it is what has happened
@@ -22,7 +26,8 @@ class Ended(Exception):  # noqa: N818 - it is what has happened
 class Group:
     """A process, everything that it starts, and everything that those start.
 
-    It leads a session of its own, so a child whose parent has gone is still found.
+    It leads a session of its own, so a child whose parent has gone is still found. Start it from the main thread: it is
+    ended with the thread that has started it.
     """
 
     def __init__(
@@ -32,7 +37,7 @@ class Group:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SCOPEGATE_")}
         with log.open("ab") as out:
             self._leader = subprocess.Popen(
-                [str(part) for part in command],
+                [*TETHER, str(os.getpid()), *(str(part) for part in command)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -83,15 +88,16 @@ class Group:
 
     def end(self) -> None:
         """End all of them: the leader first and politely, then whoever is left."""
-        members = self.members()
+        stats = _all_stats()
+        known = {pid: stats[pid][STARTED] for pid in self.members() if pid in stats}
         if self._leader.poll() is None:
             self._leader.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._leader.wait(END_SECONDS)
-        left = [pid for pid in members if pid in _all_stats() and pid in {*self.members(), self.pid}]
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        for pid, stat in _all_stats().items():
+            if known.get(pid) == stat[STARTED]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self._leader.wait(END_SECONDS)
 
 
@@ -122,9 +128,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(condition: "object", group: Group, what: str, seconds: float = 60.0) -> float:
+def wait_for(condition: Callable[[], object], group: Group, what: str, seconds: float = 60.0) -> float:
     """Seconds until `condition()` holds. Raises `Ended` when the process has ended or the time is over."""
-    assert callable(condition)
     began = time.monotonic()
     while not condition():
         group.check()

@@ -21,8 +21,7 @@ from tests.unit.transport.questions import question
 KEYS: Final[dict[str, SigningKey]] = {"RS256": rsa_key(), "ES256": ec_key(), "EdDSA": ed25519_key()}
 TEAMS: Final = 10
 PEOPLE: Final = 1_000
-MIXED: Final = 20_000
-"""Questions in the mixed file: by 1,000 people, as often as Zipf's law says, one in twenty without a grant."""
+QUESTIONS_OF_EACH: Final = 20
 
 
 def browser_headers(bearer: str) -> dict[str, str]:
@@ -77,25 +76,26 @@ def write_frames(path: Path, messages: Iterable[bytes]) -> Path:
     return path
 
 
-def population(seed: int = 1) -> list[bytes]:
-    """The questions of the mixed population, in the order in which they are asked."""
+def population(number: int, seed: int = 1) -> list[bytes]:
+    """The questions of so many people, as often as Zipf's law says, in order; one person in twenty has no grant."""
     chosen = random.Random(seed)
     people = [
-        token(f"person-{number}", ("all-staff",) if number % 20 == 19 else (f"team-{number % TEAMS}", "vpn"))
-        for number in range(PEOPLE)
+        token(f"person-{who}", ("all-staff",) if who % 20 == 19 else (f"team-{who % TEAMS}", "vpn"))
+        for who in range(number)
     ]
-    weights = list(accumulate(1 / rank for rank in range(1, PEOPLE + 1)))
+    weights = list(accumulate(1 / rank for rank in range(1, number + 1)))
     return [
         ask(bearer, f"/api/table-{chosen.randrange(50)}?page={chosen.randrange(200)}")
-        for bearer in chosen.choices(people, cum_weights=weights, k=MIXED)
+        for bearer in chosen.choices(people, cum_weights=weights, k=QUESTIONS_OF_EACH * number)
     ]
 
 
 class RequestFiles:
     """The files of one run, each written when it is first asked for. `mapped`: in the form that OPA is asked in."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, population: int = PEOPLE) -> None:
         self._directory = directory
+        self._population = population
         self._people = 0
 
     def warm(self, algorithm: str = "RS256", *, mapped: bool = False) -> Path:
@@ -107,15 +107,13 @@ class RequestFiles:
         return self._once("denied", lambda: [ask(forged())], mapped=mapped)
 
     def mixed(self, *, mapped: bool = False) -> Path:
-        return self._once("mixed", population, mapped=mapped)
+        return self._once("mixed", lambda: population(self._population), mapped=mapped)
 
     def _once(self, name: str, made: Callable[[], list[bytes]], *, mapped: bool) -> Path:
-        path, twin = self._directory / f"{name}.frames", self._directory / f"{name}-map.frames"
+        path = self._directory / f"{name}{'-map' if mapped else ''}.frames"
         if not path.exists():
-            messages = made()
-            write_frames(path, messages)
-            write_frames(twin, map(by_map, messages))
-        return twin if mapped else path
+            write_frames(path, map(by_map, made()) if mapped else made())
+        return path
 
     def cold(self, number: int, algorithm: str = "RS256", *, mapped: bool = False) -> Path:
         """So many people, nobody of whom has asked before: a new file at each call."""

@@ -1,6 +1,6 @@
 """How long the examination of a statement takes at most.
 
-    .venv/bin/python bench/statements.py [trino|clickhouse]
+    .venv/bin/python bench/statements.py [trino|clickhouse [SHAPE ...]]
 
 Each shape is repeated until one more of it would be refused; CPU time of the largest that is examined, and of the first
 that is not. A third of the shapes is what SQLGlot is slowest at.
@@ -51,7 +51,8 @@ def main() -> None:
             return time.process_time() - began, denied.reason is Reason.STATEMENT_TOO_LARGE
         return time.process_time() - began, False
 
-    for name, (front, piece, between, end) in SHAPES.items():
+    for name in sys.argv[2:] or SHAPES:
+        front, piece, between, end = SHAPES[name]
 
         def made(count: int) -> str:
             return front + between.join(piece.replace("@", str(n)) for n in range(count)) + end  # noqa: B023 - called here

@@ -1,24 +1,22 @@
 """Who is measured: the floors of the engines, Scopegate on each engine, the Go server, OPA. The absent say why."""
 
-import importlib.util
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
 import grpc
 
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
+from authz.workers.engines import problem_with_pyvoy
 from bench.generators import CHECK
 from bench.inprocess import InProcess
 from bench.policies import policy_text
 from bench.processes import Ended, Group, free_port, wait_for
-from bench.questions import KEYS, TEAMS, RequestFiles, ask, token
+from bench.questions import KEYS, PEOPLE, TEAMS, RequestFiles, ask, token
 from tests.tokens import AUDIENCE, ISSUER, jwks
 
 ROOT: Final = Path(__file__).parents[1]
@@ -32,10 +30,11 @@ class Place:
 
     directory: Path
     grants: int = TEAMS
+    population: int = PEOPLE
     files: RequestFiles = field(init=False)
 
     def __post_init__(self) -> None:
-        self.files = RequestFiles(self.directory)
+        self.files = RequestFiles(self.directory, self.population)
         self.jwks.write_bytes(jwks(*KEYS.values()))
         self.policy.write_text(policy_text(self.grants, self.jwks))
         self._ask_scopegate()
@@ -141,39 +140,24 @@ class Running:
                 data = channel.unary_unary(CHECK)(message, timeout=2, wait_for_ready=False)
             except grpc.RpcError:
                 return None
-        return CheckResponse.FromString(data).status.code == 0
+        return bool(CheckResponse.FromString(data).status.code == 0)
 
 
 def _serve(place: Place, address: str, engine: str, *more: str) -> list[str]:
-    command = [
+    return [
         *(SCOPEGATE, "serve", f"--policy={place.policy}", f"--listen={address}"),
         *(f"--http=127.0.0.1:{free_port()}", "--drain-notice-seconds=0", "--log-level=warning"),
+        f"--engine={engine}",
         *more,
     ]
-    if "--engine" in serve_help():
-        command.append(f"--engine={engine}")
-    return command
 
 
 def _audit(address: str) -> str:
     return f"--audit={address.removeprefix('unix:').removesuffix('.sock')}.jsonl"
 
 
-@cache
-def serve_help() -> str:
-    return subprocess.run([SCOPEGATE, "serve", "--help"], capture_output=True, text=True, check=True).stdout
-
-
 def _no_engine(engine: str) -> str | None:
-    if engine == "grpcio":
-        return None
-    if "--engine" not in serve_help():
-        return "this Scopegate has one engine"
-    return _no_pyvoy()
-
-
-def _no_pyvoy() -> str | None:
-    return None if importlib.util.find_spec("pyvoy") else "pyvoy is not installed"
+    return None if engine == "grpcio" else problem_with_pyvoy()
 
 
 def _no_peer(name: str) -> str | None:
@@ -198,7 +182,7 @@ def _noop(engine: str) -> Target:
         name=f"noop-{engine}",
         about=f"the floor of {engine}: one answer for all",
         command=lambda place, address: [sys.executable, script, address, str(place.answer)],
-        absent=(lambda: None) if engine == "grpcio" else _no_pyvoy,
+        absent=lambda: _no_engine(engine),
         decides=False,
     )
 

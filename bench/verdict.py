@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from bench.figures import Results, cpu, default_engine, latency, road, rounds, share
+from bench.figures import Results, cpu, default_engine, latency_held, road, rounds, share
 
 AIM_OF_GO = 1.0
 PATH_OF_GO = 1.5
 LATENCY_OF_GO = 1.3
 DENIED_OF_WARM = 1.2
 FLAT = 1.25
+WHOLE_CHECK = "RS256, and the whole check"
 COLD_OF_LIBRARY = 1.2
 RELOAD_OF_QUIET = 1.5
 
@@ -86,7 +87,7 @@ def _latency(results: Results, ours: str) -> list[Verdict]:
     return [
         Verdict(
             line=f"{ours}: {quantile} at 1,000 checks a second, of {whose}",
-            found=share(latency(results, ours, quantile), latency(results, other, quantile)),
+            found=share(latency_held(results, ours, quantile), latency_held(results, other, quantile)),
             limit=limit,
         )
         for other, whose, limit in (("opa", "OPA's", 1.0), ("go", "the lean Go server's", LATENCY_OF_GO))
@@ -117,6 +118,7 @@ def _cold(results: Results) -> list[Verdict]:
             limit=COLD_OF_LIBRARY,
         )
         for kind, row in results.get("verification", {}).items()
+        if kind != WHOLE_CHECK
     ]
 
 

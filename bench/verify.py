@@ -31,6 +31,7 @@ from authz.identity.trust import CertificateNames, CertificateTrust
 from authz.transport.codec import parse_check_request
 from bench.inprocess import InProcess
 from bench.questions import KEYS, ask, token
+from bench.verdict import WHOLE_CHECK
 from tests.pki import EXTRACT_ID, TRUST_DOMAIN, authority, uri
 from tests.tokens import AUDIENCE, ISSUER, NOW
 
@@ -72,6 +73,21 @@ def tokens(algorithm: str, times: int) -> dict[str, float]:
     return compared([pair(token(f"person-{n}", algorithm=algorithm)) for n in range(times)])
 
 
+def whole_checks(times: int) -> dict[str, float]:
+    """All of the first check of a person (RS256): decision, rendering, answer and audit record, too."""
+    parts = InProcess(10)
+    key = KEYS["RS256"].private.public_key()
+
+    def pair(bearer: str) -> tuple[Callable[[], object], Callable[[], object]]:
+        data = ask(bearer)
+        return (
+            lambda: parts.engine.decide(data),
+            lambda: jwt.decode(bearer, key, algorithms=["RS256"], audience=AUDIENCE, issuer=ISSUER),
+        )
+
+    return compared([pair(token(f"person-{n}")) for n in range(times)])
+
+
 def chains(times: int) -> dict[str, float]:
     """A leaf, an intermediate and a root; a leaf for each time."""
     root = authority()
@@ -99,7 +115,11 @@ def chains(times: int) -> dict[str, float]:
 
 def verification(times: int) -> dict[str, dict[str, float]]:
     """All kinds of credentials."""
-    return {**{name: tokens(name, times) for name in KEYS}, "chain of three": chains(times)}
+    return {
+        **{name: tokens(name, times) for name in KEYS},
+        "a chain of three": chains(times),
+        WHOLE_CHECK: whole_checks(times),
+    }
 
 
 @click.command()

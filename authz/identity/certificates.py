@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from cryptography import x509
-from cryptography.x509.verification import ClientVerifier, PolicyBuilder, Store, VerificationError
+from cryptography.x509.verification import ClientVerifier, PolicyBuilder, VerificationError
 
 from authz.errors import Denied, Reason
 from authz.identity.authorities import TrustBundleError, authority_flaw
@@ -127,7 +127,7 @@ def _verify_under(
     expires_at = min(certificate.not_valid_after_utc.timestamp() for certificate in chain)
     if bundle.trust.crls:
         expires_at = min(expires_at, check_revocation(chain, bundle.lists, bundle.trust.crl_check, now))
-    configured = {*bundle.roots, *bundle.intermediates}
+    configured = {*bundle.roots, *bundle.intermediates} if presented else set()
     return VerifiedCertificate(
         identity=identity,
         not_before=max(certificate.not_valid_before_utc.timestamp() for certificate in chain),
@@ -167,7 +167,7 @@ def _verify_chain(
 
 
 def _verifier(bundle: TrustBundle, at: float) -> ClientVerifier:
-    builder = PolicyBuilder().store(Store(list(bundle.roots))).time(datetime.fromtimestamp(at, UTC))
+    builder = PolicyBuilder().store(bundle.store).time(datetime.fromtimestamp(at, UTC))
     return builder.build_client_verifier()
 
 

@@ -7,14 +7,19 @@ from bench.inprocess import InProcess
 from bench.questions import ask, forged, token
 
 
-def test_a_warm_check_costs_no_more_floors_than_allowed() -> None:
+@pytest.fixture(scope="module")
+def floors() -> float:
+    return floors_of(InProcess(10).engine.decide, ask(token("emma")))
+
+
+def test_a_warm_check_costs_no_more_floors_than_allowed(floors: float) -> None:
     """Measured in one run with its floor. If it fails, the hot path has become dearer: `python bench/decide.py`."""
-    assert floors_of(InProcess(10).engine.decide, ask(token("emma"))) <= AT_MOST
+    assert floors <= AT_MOST
 
 
-def test_a_path_half_as_dear_again_is_noticed() -> None:
-    """Three checks cost more than two may: after the path is made faster, the bound is to follow."""
-    assert floors_of(InProcess(10).engine.decide, ask(token("emma")), times=3) > 2 * AT_MOST
+def test_a_path_half_as_dear_again_is_noticed(floors: float) -> None:
+    """After the path is made faster, the bound is to follow, or it would let the gain be lost again."""
+    assert 1.5 * floors > AT_MOST
 
 
 def test_a_denied_question_is_not_measured() -> None:

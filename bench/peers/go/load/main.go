@@ -36,7 +36,7 @@ var (
 	count       = flag.Int("count", 0, "instead of -seconds: so many requests")
 )
 
-const patience = 10 * time.Second // for the last answers
+const patience = 15 * time.Second // for the next answer
 
 type run struct {
 	questions []question
@@ -186,19 +186,35 @@ func main() {
 	began := time.Now()
 	made.ends = began.Add(time.Duration(*seconds * float64(time.Second)))
 	made.start(all, broken)
-	select {
-	case <-made.idle:
-	case err := <-broken:
-		log.Fatalf("the connection broke: %v", err)
-	case <-time.After(time.Duration(*seconds*float64(time.Second)) + patience + time.Duration(*count)*time.Millisecond):
-		log.Fatalf("%d answers never came", made.flying.Load())
-	}
+	made.wait(broken)
 	report := made.tally.report(time.Since(began).Seconds())
 	if text, err := json.Marshal(report); err == nil {
 		fmt.Println(string(text))
 	}
 	if made.tally.allowed+made.tally.denied == 0 {
 		os.Exit(1)
+	}
+}
+
+// wait returns when all is answered. A server may be slow, but not silent.
+func (r *run) wait(broken <-chan error) {
+	heard, since := 0, time.Now()
+	for {
+		select {
+		case <-r.idle:
+			return
+		case err := <-broken:
+			log.Fatalf("the connection broke: %v", err)
+		case <-time.After(time.Second):
+			r.lock.Lock()
+			now := len(r.tally.latencies)
+			r.lock.Unlock()
+			if now > heard {
+				heard, since = now, time.Now()
+			} else if time.Since(since) > patience {
+				log.Fatalf("no answer for %v, %d are missing", patience, r.flying.Load())
+			}
+		}
 	}
 }
 
