@@ -111,16 +111,7 @@ class TrinoSystem:
         **claims: Any,
     ) -> list[list[Any]]:
         """Past Envoy, at Trino's own port, with a login that the test signs: what an attacker inside could try."""
-        now = int(time.time())
-        made = {
-            "iss": "https://edge.example",
-            "aud": "lake/login",
-            "sub": subject or user,
-            "iat": now,
-            "exp": now + 60,
-        }
-        login = sign({**made, **claims}, "JWT", self.keys)
-        headers = {"Authorization": f"Bearer {login}", "X-Trino-User": user, "X-Forwarded-Proto": "https"}
+        headers = login(self.keys, user, subject, **claims)
         if credential is not None:
             headers["X-Trino-Extra-Credential"] = f"scope={credential}"
         return ask_inside(self.trino.port, statement, headers)
@@ -138,6 +129,20 @@ class TrinoSystem:
         return sign(claims, typ, keys)
 
 
+def login(keys: SigningKeys, user: str, subject: str | None = None, **claims: Any) -> dict[str, str]:
+    """Headers of somebody who has logged in at Trino itself, as `subject`, and asks as `user`."""
+    now = int(time.time())
+    made = {
+        "iss": "https://edge.example",
+        "aud": "lake/login",
+        "sub": subject or user,
+        "iat": now,
+        "exp": now + 60,
+    }
+    token = sign({**made, **claims}, "JWT", keys)
+    return {"Authorization": f"Bearer {token}", "X-Trino-User": user, "X-Forwarded-Proto": "https"}
+
+
 class InsideError(Exception):
     """What Trino itself said."""
 
@@ -149,7 +154,7 @@ def ask_inside(port: int, statement: str, headers: dict[str, str]) -> list[list[
     while True:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         with contextlib.closing(connection):
-            connection.request(method, path, body or None, headers)
+            connection.request(method, path, body.encode() or None, headers)
             reply = connection.getresponse()
             text = reply.read().decode()
         if reply.status != 200:
