@@ -55,8 +55,15 @@ def restricted(directory: Path, policy: PolicySet, warehouse: Warehouse) -> str:
 class Asked:
     """One session, as a request of one person has it; `settings` are those that the request says beside the scope."""
 
-    def __init__(self, connection: str, scope: str | None, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        connection: str,
+        scope: str | None,
+        settings: Mapping[str, str] | None = None,
+        database: str = "default",
+    ) -> None:
         self._session = Session(connection)
+        self._session.query(f"USE {database}")
         for name, value in (settings or {}).items():
             self._session.query(f"SET {name} = {value}")
         if scope is not None:
