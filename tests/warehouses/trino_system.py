@@ -60,6 +60,10 @@ warehouses:
         labels: {{email: pii, amount: financial}}
       lake.sales.targets: {{columns: {{region: region}}, unfiltered: [ordered_at]}}
       lake.sales.days: {{unfiltered: [region, ordered_at]}}
+      # Told apart by a column that is hidden from everybody.
+      lake.sales.visits: {{columns: {{region: region}}, unfiltered: [ordered_at], labels: {{region: internal}}}}
+      # The column that was meant is called otherwise by now.
+      lake.sales.moved: {{columns: {{region: region}}, unfiltered: [ordered_at], labels: {{email: pii}}}}
 """ + acme.RULES.replace("{", "{{").replace("}", "}}").replace("restrictions:", _EXTRACTS + "restrictions:")
 TRUSTED = "loader"
 _COLUMNS = (
@@ -194,10 +198,14 @@ def _load(system: TrinoSystem) -> None:
         "CREATE TABLE lake.sales.targets (region varchar, quarter integer, amount bigint)",
         "CREATE TABLE lake.sales.days (day date)",
         "CREATE TABLE lake.sales.secrets (secret varchar)",
+        "CREATE TABLE lake.sales.visits AS SELECT id, region, paid FROM lake.sales.orders WITH NO DATA",
+        "CREATE TABLE lake.sales.moved (region varchar, e_mail varchar)",
+        "INSERT INTO lake.sales.moved VALUES ('EU', 'ann@example.com'), ('US', 'bob@example.com')",
         "INSERT INTO lake.sales.secrets VALUES 'canary'",
         f"INSERT INTO lake.sales.days VALUES {', '.join(f'DATE {_text(str(day))}' for day in acme.days())}",
         f"INSERT INTO lake.sales.targets VALUES {_rows([[t.region, t.quarter, t.amount] for t in acme.targets()])}",
         f"INSERT INTO lake.sales.orders VALUES {', '.join(_order(order) for order in acme.orders())}",
+        "INSERT INTO lake.sales.visits SELECT id, region, paid FROM lake.sales.orders",
     ):
         system.inside(statement, user=TRUSTED)
 
