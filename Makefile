@@ -114,7 +114,8 @@ JDK = $(shell $(BIN)/python -m tests.warehouses.jdk)
 
 POSTGRES = $(firstword $(wildcard /usr/lib/postgresql/*/bin/postgres))
 
-# Each part runs where its warehouse is, and says so where it is not.
+# Each part runs where its warehouse is, and says so where it is not. SCOPEGATE_MATRIX_POLICIES and _QUESTIONS (of each
+# policy) make the matrix larger, SCOPEGATE_MATRIX_SEED another one.
 test-warehouses: $(VENV)/warehouses.stamp ## one policy in real warehouses, with the drivers that people use
 	@if test -n "$(JDK)" && command -v mvn >/dev/null; then $(MAKE) --no-print-directory test-trino; \
 	else echo "test-warehouses: Trino NOT RUN: it needs a JDK of 24 or newer and Maven, and this machine has not both"; fi

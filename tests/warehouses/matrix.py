@@ -81,8 +81,9 @@ def cases(seed: int, policy: Policy) -> Iterator[Case]:
 class Deciding:
     """The check of one policy."""
 
-    def __init__(self, policy: Policy, keys: SigningKeys) -> None:
-        self.policy: PolicySet = loaded(policy.text())
+    def __init__(self, policy: str, keys: SigningKeys) -> None:
+        """`policy` is the text of a policy file."""
+        self.policy: PolicySet = loaded(policy)
         authenticator = Authenticator(
             issuers=self.policy.issuers, key_sets={"okta": parse_jwks(jwks(_KEY))}, bundles={}
         )
@@ -94,30 +95,44 @@ class Deciding:
         return self.policy.warehouses[name]
 
     def decide(
-        self, warehouse: str, person: Person, *, method: str, target: str, body: str | None = None
+        self,
+        warehouse: str,
+        person: Person,
+        *,
+        method: str,
+        target: str,
+        body: str | None = None,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> "Decided":
+        """With the person's token, or another; `headers` are what the client sends beside."""
         now = time.time()
-        said = claims(
-            sub="ann", iat=int(now) - 5, nbf=int(now) - 5, exp=int(now) + 600, **matrix_rules.said_claims(person)
-        )  # fmt: skip
         path, _, query = target.partition("?")
-        headers = {"authorization": (f"Bearer {mint(said, _KEY)}",)}
+        sent = {"authorization": f"Bearer {token or token_of(person)}", **(headers or {})}
         request = AccessRequest(
             method=method,
             host=f"{warehouse}.example",
             path=path,
             query=query,
-            headers=headers,
+            headers={name: (value,) for name, value in sent.items()},
             body=None if body is None else body.encode(),
             context={"warehouse": warehouse, "body": "whole"},
             warehouse_hint=warehouse,
         )
-        return Decided(target, check(request, self._snapshot, now))
+        return Decided(target, sent, check(request, self._snapshot, now))
+
+
+def token_of(person: Person, **changes: Any) -> str:
+    """From the issuer, valid now unless told otherwise."""
+    now = int(time.time())
+    said = claims(sub="ann", iat=now - 5, nbf=now - 5, exp=now + 600, **matrix_rules.said_claims(person))
+    return mint({**said, **changes}, _KEY)
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
     target: str
+    sent: Mapping[str, str]
     outcome: Outcome
 
     @property
@@ -126,14 +141,13 @@ class Decided:
         return Reason.GRANTED if isinstance(decision, Allow) else decision.reason
 
     def rewritten(self) -> tuple[str, dict[str, str]]:
-        """The target and the headers with which the request goes on. The client's own header was its credential alone."""
+        """The target and the headers with which the request goes on: Envoy sets first and removes last."""
         constant, own = self.outcome.rewrites, self.outcome.request_rewrites
         assert constant is not None
         assert own is not None
-        removed = {*constant.remove_headers, *own.remove_headers}
-        headers = dict((*constant.set_headers, *own.set_headers))
-        assert removed.isdisjoint(headers)
-        assert "authorization" in removed | set(headers)
+        headers = {**self.sent, **dict((*constant.set_headers, *own.set_headers))}
+        for name in (*constant.remove_headers, *own.remove_headers):
+            headers.pop(name, None)
         return own.path or self.target, headers
 
 

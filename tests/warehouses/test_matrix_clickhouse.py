@@ -29,7 +29,7 @@ def test_every_policy_and_question(data: Path) -> None:
     """Each answer is the oracle's, whoever asks whatever."""
 
     def ready(policy: Policy) -> tuple[Deciding, object]:
-        deciding = Deciding(policy, one_key())
+        deciding = Deciding(policy.text(), one_key())
         connection = restricted(data, deciding.policy, deciding.warehouse("events"))
 
         def ask(case: Case, deciding: Deciding) -> tuple[Reason, Cells | None]:

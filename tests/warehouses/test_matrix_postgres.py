@@ -35,7 +35,7 @@ def test_every_policy_and_question(database: PostgresProcess, tmp_path: Path) ->
     script = tmp_path / "scopegate.sql"
 
     def ready(policy: Policy) -> tuple[Deciding, object]:
-        deciding = Deciding(policy, KEYS)
+        deciding = Deciding(policy.text(), KEYS)
         script.write_text(postgres_files(deciding.policy, deciding.warehouse("crm"))["scopegate.sql"])
         done = database.run_file(script)
         assert done.returncode == 0, done.stderr

@@ -1,21 +1,16 @@
 """The matrix at a real Trino: the assertion that the check signs, obeyed by the plugin."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
 
-from authz.edge.warehouses.trino import trino_files
 from authz.errors import Reason
-from authz.signing.keys import public_jwks
-from tests.edge_counterparts import Answer, Warehouse
-from tests.policies import policy as loaded
 from tests.signingkeys import one_key
 from tests.warehouses import matrix_rules
 from tests.warehouses.matrix import Case, Cells, Deciding, cells, run
 from tests.warehouses.matrix_data import TRINO
 from tests.warehouses.trino_process import TrinoProcess
-from tests.warehouses.trino_system import TRUSTED, ask_inside, login
+from tests.warehouses.trino_system import TRUSTED, ask_inside, login, obedient_trino
 
 KEYS = one_key()
 ANY_NUMBER = 10**6
@@ -24,19 +19,12 @@ ANY_NUMBER = 10**6
 
 @pytest.fixture(scope="module")
 def trino() -> Iterator[TrinoProcess]:
-    with Warehouse() as published:
-        answer = Answer(
-            headers=(("content-type", "application/json"),), body=json.dumps(public_jwks(KEYS)).encode()
-        )
-        published.answer = lambda _: answer
-        # What Trino is told is the same for each of the policies.
-        policy = loaded(matrix_rules.policy(1).text())
-        files = trino_files(policy, policy.warehouses["lake"], f"http://127.0.0.1:{published.port}/jwks.json")
-        files["access-control.properties"] += f"scopegate.trusted-users={TRUSTED}\n"
-        with TrinoProcess(files) as process:
-            for statement in ("CREATE SCHEMA lake.matrix", *TRINO.setup()):
-                ask_inside(process.port, statement, login(KEYS, TRUSTED))
-            yield process
+    # What Trino is told is the same for each of the policies.
+    deciding = Deciding(matrix_rules.policy(1).text(), KEYS)
+    with obedient_trino(deciding.policy, deciding.warehouse("lake"), KEYS) as process:
+        for statement in ("CREATE SCHEMA lake.matrix", *TRINO.setup()):
+            ask_inside(process.port, statement, login(KEYS, TRUSTED))
+        yield process
 
 
 def test_every_policy_and_question(trino: TrinoProcess) -> None:
@@ -51,4 +39,4 @@ def test_every_policy_and_question(trino: TrinoProcess) -> None:
         rows = ask_inside(trino.port, statement, {**headers, "x-forwarded-proto": "https"})
         return decided.reason, cells(rows, case.question.types)
 
-    run(lambda policy: (Deciding(policy, KEYS), ask), most=ANY_NUMBER)
+    run(lambda policy: (Deciding(policy.text(), KEYS), ask), most=ANY_NUMBER)

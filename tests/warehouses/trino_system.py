@@ -13,8 +13,11 @@ import trino.dbapi
 
 from authz.config.load import load_policy
 from authz.edge.warehouses.trino import trino_files
+from authz.policy.policyset import PolicySet, Warehouse
 from authz.signing.jws import sign
-from authz.signing.keys import SigningKeys
+from authz.signing.keys import SigningKeys, public_jwks
+from tests.edge_counterparts import Answer
+from tests.edge_counterparts import Warehouse as Published
 from tests.envoy_process import free_port, short_directory
 from tests.integration.whole_system import WholeSystem, whole_system
 from tests.signingkeys import ec_pem, one_key, write_key
@@ -170,6 +173,20 @@ def ask_inside(port: int, statement: str, headers: dict[str, str]) -> list[list[
         if "nextUri" not in answer:
             return rows
         method, path, body = "GET", "/" + answer["nextUri"].partition("//")[2].partition("/")[2], ""
+
+
+@contextlib.contextmanager
+def obedient_trino(policy: PolicySet, warehouse: Warehouse, keys: SigningKeys) -> Iterator[TrinoProcess]:
+    """A Trino that is told of a warehouse, and nothing in front of it; these keys are published."""
+    with Published() as published:
+        answer = Answer(
+            headers=(("content-type", "application/json"),), body=json.dumps(public_jwks(keys)).encode()
+        )
+        published.answer = lambda _: answer
+        files = trino_files(policy, warehouse, f"http://127.0.0.1:{published.port}/jwks.json")
+        files["access-control.properties"] += f"scopegate.trusted-users={TRUSTED}\n"
+        with TrinoProcess(files) as process:
+            yield process
 
 
 @contextlib.contextmanager
