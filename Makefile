@@ -115,12 +115,17 @@ TRINO_OPA ?= build/trino-opa/opa
 TRINO_JDBC_VERSION := 484
 TRINO_JDBC_SHA256 := 46476af2968e6f3234e8b22d7e29c26e6d7213ce88ab546a29c4c318c921cd34
 TRINO_JDBC := build/drivers/trino-jdbc-$(TRINO_JDBC_VERSION).jar
+# clickhouse-jdbc with its new client and with its old one, and the logging interface that the new one asks for.
+CLICKHOUSE_JDBC := build/drivers
+CLICKHOUSE_JDBC_PARTS := com.clickhouse:clickhouse-jdbc:0.9.4:jar:all com.clickhouse:clickhouse-jdbc:0.7.2:jar:all org.slf4j:slf4j-api:2.0.16
+CLICKHOUSE_JDBC_SHA256 := db2e43b69531b0157b33217a85459771908838c0991e212e24e32b0ecbb6ee98  clickhouse-jdbc-0.9.4-all.jar\nab076d3ad2b3d3bf2cb8612a5eb058db2288c90d5a8a21da3c6e68d4cf917e9e  clickhouse-jdbc-0.7.2-all.jar\na12578dde1ba00bd9b816d388a0b879928d00bab3c83c240f7013bf4196c579a  slf4j-api-2.0.16.jar\n
 # Trino needs a JDK of 24 or newer, which need not be the one that is on the path.
 JDK = $(shell $(BIN)/python -m tests.warehouses.jdk)
 
 POSTGRES = $(firstword $(wildcard /usr/lib/postgresql/*/bin/postgres))
 
-# Each part runs where its warehouse is, and says so where it is not.
+# Each part runs where its warehouse is, and says so where it is not. SCOPEGATE_MATRIX_POLICIES and _QUESTIONS (of each
+# policy) make the matrix larger, SCOPEGATE_MATRIX_SEED another one.
 test-warehouses: $(VENV)/warehouses.stamp ## one policy in real warehouses, with the drivers that people use
 	@if test -n "$(JDK)" && command -v mvn >/dev/null; then $(MAKE) --no-print-directory test-trino; \
 	else echo "test-warehouses: Trino NOT RUN: it needs a JDK of 24 or newer and Maven, and this machine has not both"; fi
@@ -128,7 +133,9 @@ test-warehouses: $(VENV)/warehouses.stamp ## one policy in real warehouses, with
 	else echo "test-warehouses: Trino's OPA plugin NOT RUN: \`make test-opa\` fetches it (821 MB)"; fi
 	@if test -n "$(POSTGRES)"; then $(BIN)/pytest -q tests/warehouses -k postgres; \
 	else echo "test-warehouses: PostgreSQL NOT RUN: it needs a server (Debian: postgresql)"; fi
-	$(BIN)/pytest -q tests/warehouses -k clickhouse
+	$(BIN)/pytest -q tests/warehouses -k "clickhouse and not jdbc"
+	@if test -n "$(JDK)" && command -v mvn >/dev/null; then $(MAKE) --no-print-directory test-clickhouse-jdbc; \
+	else echo "test-warehouses: clickhouse-jdbc NOT RUN: it needs a JDK and Maven, as Trino does"; fi
 	@if command -v node >/dev/null; then $(BIN)/pytest -q tests/warehouses -k cube; \
 	else echo "test-warehouses: Cube NOT RUN: it needs Node.js"; fi
 	@if command -v javac >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory test-odata; \
@@ -154,7 +161,16 @@ build/olingo: tests/warehouses/olingo/pom.xml tests/warehouses/olingo/jars.sha25
 .PHONY: test-trino trino-plugin
 test-trino: $(VENV)/warehouses.stamp $(TRINO)/lib $(TRINO_JDBC) trino-plugin
 	TRINO_HOME=$(CURDIR)/$(TRINO) TRINO_PLUGINS=$(CURDIR)/build/trino-plugins JAVA_25=$(JDK) \
-	TRINO_JDBC=$(CURDIR)/$(TRINO_JDBC) SCOPEGATE_PLUGIN=$(CURDIR)/trino-plugin/target/scopegate $(BIN)/pytest -q --timeout=300 tests/warehouses -k trino
+	TRINO_JDBC=$(CURDIR)/$(TRINO_JDBC) SCOPEGATE_PLUGIN=$(CURDIR)/trino-plugin/target/scopegate $(BIN)/pytest -q --timeout=600 tests/warehouses -k trino
+
+.PHONY: test-clickhouse-jdbc
+test-clickhouse-jdbc: $(VENV)/warehouses.stamp $(CLICKHOUSE_JDBC)/clickhouse.stamp
+	CLICKHOUSE_JDBC=$(CURDIR)/$(CLICKHOUSE_JDBC) JAVA_25=$(JDK) $(BIN)/pytest -q --timeout=300 tests/warehouses/test_clickhouse_jdbc.py
+
+$(CLICKHOUSE_JDBC)/clickhouse.stamp:
+	@for part in $(CLICKHOUSE_JDBC_PARTS); do mvn -B -q dependency:copy -Dartifact=$$part -DoutputDirectory=$(CURDIR)/$(CLICKHOUSE_JDBC) || exit 1; done
+	@cd $(CLICKHOUSE_JDBC) && printf '$(CLICKHOUSE_JDBC_SHA256)' | sha256sum --check --quiet
+	@touch $@
 
 .PHONY: test-opa
 test-opa: $(VENV)/warehouses.stamp $(TRINO)/lib $(TRINO_OPA) ## Trino's own OPA plugin asks Scopegate; fetches 821 MB

@@ -280,6 +280,9 @@ _CLICKHOUSE = {
         "select email.size0 from customers", "with email as e select 1 from customers", "select id from customers limit 1 by email",
         "select id from customers array join splitByChar('@', email) as p", "select total_rows from system.tables",
         "select * from system.tables", "select c.total_bytes from system.tables as c", "select id from customers prewhere email = ''",
+        "select _part_offset from orders", "select max(o._Part_Offset) from orders o", "select `_block_number` from orders", 'select "_part" from orders',
+        "select id from orders where _part_starting_offset > 0", "select id from orders order by _block_offset", "select id as _part_offset from orders",
+        "select _sample_factor from orders", "select _row_exists from orders",
     ),
     Reason.STATEMENT_DENIED: (
         "select id from orders where id in customers", "select id from orders where id in (customers)", "select id from orders where id in ((customers))",

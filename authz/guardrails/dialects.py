@@ -37,6 +37,8 @@ class GuardDialect:
     """Patterns of the tables that drivers ask for names and types."""
     metadata_hidden: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
     """Columns of those that tell of data that a person may not see: `database.table` to names, lower case."""
+    virtual_columns: frozenset[str] = frozenset()
+    """Patterns, lower case: names of columns that every table has, and that tell of its rows past row filters."""
 
 
 # https://clickhouse.com/docs/sql-reference/functions: an `in` of these reads a table that is named like a column.
@@ -140,6 +142,9 @@ DIALECTS: Final[Mapping[str, GuardDialect]] = MappingProxyType(
             denied_functions=_CLICKHOUSE_DENIED,
             metadata=frozenset(f"system.{name}" for name in _CLICKHOUSE_METADATA),
             metadata_hidden=_CLICKHOUSE_COUNTS,
+            # The place of a row among all rows of its part: how many that nobody may see stand before it.
+            # https://clickhouse.com/docs/engines/table-engines/mergetree-family/mergetree#virtual-columns
+            virtual_columns=frozenset({"_part*", "_block*", "_row_exists", "_sample_factor", "_disk_name"}),
         ),
     }
 )

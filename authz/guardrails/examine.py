@@ -18,7 +18,7 @@ from authz.guardrails.names import table_of_lexemes, tables_of
 from authz.guardrails.nodes import check_nodes
 from authz.guardrails.parsing import UnparsedError, parse_query
 from authz.guardrails.partitions import check_partitions
-from authz.guardrails.patterns import matches
+from authz.guardrails.patterns import matches, matches_word
 from authz.guardrails.rules import (
     Examined,
     GuardrailRules,
@@ -54,7 +54,7 @@ def examine(text: str, rules: GuardrailRules, session: Session) -> Examined:
     """Examine one statement.
 
     Raises `Denied`: `statement_malformed`, `statement_too_large`, `statement_denied`, `table_denied`,
-    `function_denied`, `filter_required`, `limit_required`. Nothing of a literal is in what it says or raises.
+    `function_denied`, `column_hidden`, `filter_required`, `limit_required`. Nothing of a literal is in what it says or raises.
     """
     try:
         return _examine(text, rules, session)
@@ -69,6 +69,7 @@ def _examine(text: str, rules: GuardrailRules, session: Session) -> Examined:
     if statement.kind not in rules.statements:
         raise Denied(Reason.STATEMENT_DENIED, f"statements of kind `{statement.kind.value}` are not allowed")
     functions = check_functions(lexemes, rules, dialect)
+    _check_virtual_columns(lexemes, dialect)
     found = Examined(
         kind=statement.kind,
         tables=_described(statement, rules, session, dialect),
@@ -107,6 +108,15 @@ def refuse_hidden(examined: Examined, hidden: Hidden) -> None:
             raise Denied(
                 Reason.COLUMN_HIDDEN, f"a hidden column of `{'.'.join(table)}`, or all of its columns"
             )
+
+
+def _check_virtual_columns(lexemes: Sequence[Lexeme], dialect: GuardDialect) -> None:
+    """By their names in the text, whatever stands there under such a name."""
+    for lexeme in lexemes:
+        if lexeme.kind in {LexemeKind.WORD, LexemeKind.QUOTED} and matches_word(
+            dialect.virtual_columns, lexeme.text.lower()
+        ):
+            raise Denied(Reason.COLUMN_HIDDEN, f"the virtual column `{lexeme.text[:64]}`")
 
 
 def _described(

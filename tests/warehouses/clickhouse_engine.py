@@ -6,6 +6,7 @@ The engine within Python reads users and row policies from a file as the server 
 
 import base64
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +21,21 @@ STAND_IN: Final = "log_comment"
 
 def engine(directory: Path, policy: PolicySet, warehouse: Warehouse, setup: list[str]) -> str:
     """The connection text of an engine with the rendered row policies, after `setup` was run without them."""
-    data = directory / "data"
-    with_all = Session(str(data))
+    fill(directory, setup)
+    return restricted(directory, policy, warehouse)
+
+
+def fill(directory: Path, setup: list[str]) -> None:
+    """Statements as whoever loads the data runs them, whom no row policy is on."""
+    with_all = Session(str(directory / "data"))
     for statement in setup:
         with_all.query(statement)
     with_all.close()
+
+
+def restricted(directory: Path, policy: PolicySet, warehouse: Warehouse) -> str:
+    """The connection text of what `fill` has filled, with the rendered row policies."""
+    data = directory / "data"
     rendered = clickhouse_files(policy, warehouse)["scopegate-users.xml"].replace(SETTING, STAND_IN)
     databases = re.search(r"<databases>.*</databases>", rendered, re.DOTALL)
     assert databases is not None
@@ -42,10 +53,19 @@ def engine(directory: Path, policy: PolicySet, warehouse: Warehouse, setup: list
 
 
 class Asked:
-    """One session, as a request of one person has it."""
+    """One session, as a request of one person has it; `settings` are those that the request says beside the scope."""
 
-    def __init__(self, connection: str, scope: str | None) -> None:
+    def __init__(
+        self,
+        connection: str,
+        scope: str | None,
+        settings: Mapping[str, str] | None = None,
+        database: str = "default",
+    ) -> None:
         self._session = Session(connection)
+        self._session.query(f"USE {database}")
+        for name, value in (settings or {}).items():
+            self._session.query(f"SET {name} = {value}")
         if scope is not None:
             self._session.query(f"SET {STAND_IN} = '{scope}'")
         self._session.query("SET readonly = 1")

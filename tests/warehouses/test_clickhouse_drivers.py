@@ -1,95 +1,19 @@
-"""A driver of ClickHouse's own through the real Envoy and Scopegate, to a real engine with the rendered row policies.
-
-The engine has no HTTP server of its own here: one of a few lines passes on what the real one would, and what the real one
-would refuse it refuses.
-"""
+"""A driver of ClickHouse's own through the real Envoy and Scopegate, to a real engine with the rendered row policies."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
 
 import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from authz.config.load import load_policy
-from authz.rendering.targets.clickhouse import SETTING, USER
-from tests.edge_counterparts import Answer, Seen
-from tests.integration.whole_system import WholeSystem, whole_system
-from tests.warehouses.clickhouse_engine import Asked, engine
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-KEY = "the-warehouses-own-key"
-POLICY = """\
-version: 1
-edge:
-  certificate: {directory}/server.crt
-  private_key: {directory}/server.key
-  scopegate: [{sockets}]
-  admin: unix:{directory}/admin.sock
-  per_address: 100000/s
-issuers:
-  okta: {{issuer: "{issuer}", audiences: ["{audience}"], groups_claim: groups, jwks_file: "{directory}/jwks.json"}}
-dimensions:
-  region: {{type: string}}
-warehouses:
-  events:
-    kind: clickhouse
-    routes: [{{prefix: /}}]
-    upstream: "{upstream}"
-    upstream_api_key_file: {directory}/clickhouse.key
-    credentials: [bearer, {{basic: sub}}]
-    tables:
-      sales.orders: {{columns: {{region: region}}}}
-grants:
-  - {{id: emea, to: {{groups: [analysts-emea]}}, on: all, scope: {{region: [EU, UK]}}}}
-  - {{id: us, to: {{groups: [analysts-us]}}, on: all, scope: {{region: [US]}}}}
-"""
-SETUP = [
-    "CREATE DATABASE sales",
-    "CREATE TABLE sales.orders (id UInt32, region String) ENGINE = MergeTree ORDER BY id",
-    "INSERT INTO sales.orders VALUES (1, 'EU'), (2, 'UK'), (3, 'US'), (4, 'US'), (5, '')",
-]
-
-
-class Server:
-    """What ClickHouse's HTTP side does with a request."""
-
-    def __init__(self, connection: str) -> None:
-        self._connection = connection
-
-    def __call__(self, seen: Seen) -> Answer:
-        if seen.values("x-clickhouse-user") != [USER] or seen.values("x-clickhouse-key") != [KEY]:
-            return Answer(status=403, body=b"Code: 516. DB::Exception: Authentication failed.")
-        told = parse_qsl(urlsplit(seen.target).query, keep_blank_values=True, strict_parsing=True)
-        assert [name for name, _ in told[:2]] == [SETTING, "readonly"], told
-        facts = dict(told)
-        assert facts["readonly"] == "1"
-        assert len(facts) == len(told)
-        formats = seen.values("x-clickhouse-format") or [facts.get("default_format", "TabSeparated")]
-        asked = Asked(self._connection, facts[SETTING].strip("'"))
-        try:
-            body = asked.bytes(seen.body.decode() or facts["query"], formats[0])
-        except RuntimeError as error:
-            return Answer(status=500, body=str(error).encode())
-        finally:
-            asked.close()
-        return Answer(
-            headers=(("x-clickhouse-format", formats[0]), ("x-clickhouse-timezone", "UTC")), body=body
-        )
+from authz.rendering.targets.clickhouse import SETTING
+from tests.integration.whole_system import WholeSystem
+from tests.warehouses.clickhouse_system import clickhouse_system
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSystem]:
-    with whole_system(
-        policy_text=POLICY,
-        prepare=lambda directory, _: (directory / "clickhouse.key").write_text(KEY) and None,
-    ) as running:
-        policy = load_policy(running.directory / "scopegate.yaml")
-        data: Path = tmp_path_factory.mktemp("clickhouse")
-        running.warehouse.answer = Server(engine(data, policy, policy.warehouses["events"], SETUP))
+    with clickhouse_system(tmp_path_factory.mktemp("clickhouse")) as running:
         yield running
 
 

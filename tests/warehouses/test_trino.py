@@ -92,7 +92,13 @@ def test_sqlalchemy_reads_metadata_and_rows(system: TrinoSystem) -> None:
     )
     with engine.connect() as connection:
         inspector = sqlalchemy.inspect(connection)
-        assert sorted(inspector.get_table_names(schema="sales")) == ["days", "orders", "targets"]
+        assert sorted(inspector.get_table_names(schema="sales")) == [
+            "days",
+            "moved",
+            "orders",
+            "targets",
+            "visits",
+        ]
         assert [column["name"] for column in inspector.get_columns("orders", schema="sales")][:3] == [
             "id",
             "region",
@@ -134,6 +140,91 @@ def test_a_table_without_a_dimension_is_filtered_by_the_others(system: TrinoSyst
     """And one that has none is everybody's."""
     assert {row[0] for row in system.query("uma", "SELECT region FROM targets")} == {"US", "JP"}
     assert system.query("carlos", "SELECT count(*) FROM days") == [[31]]
+
+
+@pytest.mark.parametrize("person", acme.PEOPLE)
+def test_rows_are_told_apart_by_a_column_that_is_hidden(system: TrinoSystem, person: str) -> None:
+    """The row filter reads it, the person does not: in no clause, and not as a name either."""
+    regions = {
+        "emma": {"EU", "UK"},
+        # A grant for Japan is for some days only, of which this table knows nothing.
+        "uma": {"US", "JP"},
+        "carlos": {"EU", "UK"},
+    }[person]
+    expected = [[order.id] for order in ORDERS if order.region in regions]
+    assert 0 < len(expected) < len(ORDERS)
+    assert sorted(system.query(person, "SELECT id FROM visits")) == expected
+    assert system.query(person, "SELECT count(*) FROM visits WHERE paid OR NOT paid") == [[len(expected)]]
+    for statement in (
+        "SELECT region FROM visits",
+        "SELECT count(*) FROM visits WHERE region = 'US'",
+        "SELECT * FROM visits",
+        "SELECT id FROM visits ORDER BY region",
+    ):
+        with pytest.raises((trino.exceptions.TrinoUserError, trino.exceptions.TrinoQueryError)):
+            system.query(person, statement)
+    columns = system.query(
+        person, "SELECT column_name FROM information_schema.columns WHERE table_name = 'visits'"
+    )
+    assert sorted(columns) == [["id"], ["paid"]]
+
+
+def test_past_guardrails_a_hidden_column_of_a_row_filter_stays_hidden(system: TrinoSystem) -> None:
+    """Trino itself refuses it, or leaves it out of `*`; the filter holds all the same."""
+    visits = {"rows": "all", "sql": "\"region\" = 'EU'", "hidden": ["region"], "masked": {}}
+    asked = {
+        "user": "okta:emma",
+        "subject": "scopegate-proxy",
+        "credential": system.assertion("okta:emma", tables={"lake.sales.visits": visits}),
+    }
+    eu = sum(order.region == "EU" for order in ORDERS)
+    rows = system.inside("SELECT * FROM lake.sales.visits", **asked)
+    assert len(rows) == eu
+    assert {len(row) for row in rows} == {2}
+    for statement in (
+        "SELECT region FROM lake.sales.visits",
+        "SELECT count(*) FROM lake.sales.visits WHERE region = 'EU'",
+        "SELECT id FROM lake.sales.visits ORDER BY region",
+        "SELECT v FROM lake.sales.visits v",
+        "SELECT (SELECT max(region) FROM lake.sales.visits)",
+    ):
+        with pytest.raises(InsideError, match=r"region|denied|resolved"):
+            system.inside(statement, **asked)
+
+
+def test_the_reader_of_row_filters_is_nobody_who_can_ask(system: TrinoSystem) -> None:
+    """Its name is in no answer, and whoever takes one like it has no rights by it."""
+    asked = {
+        "subject": "scopegate-proxy",
+        "credential": system.assertion("okta:emma"),
+    }
+    for statement in ("SELECT current_user", "SELECT * FROM lake.sales.orders LIMIT 1", "SHOW SESSION"):
+        try:
+            found = system.inside(statement, user="okta:emma", **asked)
+        except InsideError as error:
+            found = [[str(error)]]
+        assert "scopegate-filter" not in str(found)
+    plan = system.inside("EXPLAIN SELECT count(*) FROM lake.sales.orders", user="okta:emma", **asked)
+    assert "scopegate-filter" not in str(plan)
+    reader = f"scopegate-filter-{'0' * 64}-lake.sales.orders"
+    for subject in ("scopegate-proxy", reader):
+        with pytest.raises(InsideError):
+            system.inside("SELECT email FROM lake.sales.orders", user=reader, subject=subject)
+
+
+def test_a_label_that_meets_no_column_closes_the_table(system: TrinoSystem) -> None:
+    """For those from whom the column is to be kept; who may see it clear sees what there is."""
+    for person in ("emma", "carlos"):
+        for statement in (
+            "SELECT region FROM moved",
+            "SELECT count(*) FROM moved",
+            "SELECT e_mail FROM moved",
+        ):
+            with pytest.raises(
+                trino.exceptions.TrinoUserError, match="labels a column that the table does not have"
+            ):
+                system.query(person, statement)
+    assert system.query("uma", "SELECT e_mail FROM moved") == [["bob@example.com"]]
 
 
 NOTHING = [

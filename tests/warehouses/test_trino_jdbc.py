@@ -64,7 +64,7 @@ def test_an_access_token_is_the_person(system: TrinoSystem) -> None:
     assert said == [
         f"ok {mine('carlos')}",
         f"ok {eu}",
-        "ok days,orders,targets",
+        "ok days,moved,orders,targets,visits",
         "ok id,region,ordered_at,amount,paid,seen_at",
         "ok okta:carlos",
         "ok true",

@@ -13,8 +13,11 @@ import trino.dbapi
 
 from authz.config.load import load_policy
 from authz.edge.warehouses.trino import trino_files
+from authz.policy.policyset import PolicySet, Warehouse
 from authz.signing.jws import sign
-from authz.signing.keys import SigningKeys
+from authz.signing.keys import SigningKeys, public_jwks
+from tests.edge_counterparts import Answer
+from tests.edge_counterparts import Warehouse as Published
 from tests.envoy_process import free_port, short_directory
 from tests.integration.whole_system import WholeSystem, whole_system
 from tests.signingkeys import ec_pem, one_key, write_key
@@ -60,6 +63,10 @@ warehouses:
         labels: {{email: pii, amount: financial}}
       lake.sales.targets: {{columns: {{region: region}}, unfiltered: [ordered_at]}}
       lake.sales.days: {{unfiltered: [region, ordered_at]}}
+      # Told apart by a column that is hidden from everybody.
+      lake.sales.visits: {{columns: {{region: region}}, unfiltered: [ordered_at], labels: {{region: internal}}}}
+      # The column that was meant is called otherwise by now.
+      lake.sales.moved: {{columns: {{region: region}}, unfiltered: [ordered_at], labels: {{email: pii}}}}
 """ + acme.RULES.replace("{", "{{").replace("}", "}}").replace("restrictions:", _EXTRACTS + "restrictions:")
 TRUSTED = "loader"
 _COLUMNS = (
@@ -111,16 +118,7 @@ class TrinoSystem:
         **claims: Any,
     ) -> list[list[Any]]:
         """Past Envoy, at Trino's own port, with a login that the test signs: what an attacker inside could try."""
-        now = int(time.time())
-        made = {
-            "iss": "https://edge.example",
-            "aud": "lake/login",
-            "sub": subject or user,
-            "iat": now,
-            "exp": now + 60,
-        }
-        login = sign({**made, **claims}, "JWT", self.keys)
-        headers = {"Authorization": f"Bearer {login}", "X-Trino-User": user, "X-Forwarded-Proto": "https"}
+        headers = login(self.keys, user, subject, **claims)
         if credential is not None:
             headers["X-Trino-Extra-Credential"] = f"scope={credential}"
         return ask_inside(self.trino.port, statement, headers)
@@ -138,6 +136,20 @@ class TrinoSystem:
         return sign(claims, typ, keys)
 
 
+def login(keys: SigningKeys, user: str, subject: str | None = None, **claims: Any) -> dict[str, str]:
+    """Headers of somebody who has logged in at Trino itself, as `subject`, and asks as `user`."""
+    now = int(time.time())
+    made = {
+        "iss": "https://edge.example",
+        "aud": "lake/login",
+        "sub": subject or user,
+        "iat": now,
+        "exp": now + 60,
+    }
+    token = sign({**made, **claims}, "JWT", keys)
+    return {"Authorization": f"Bearer {token}", "X-Trino-User": user, "X-Forwarded-Proto": "https"}
+
+
 class InsideError(Exception):
     """What Trino itself said."""
 
@@ -149,7 +161,7 @@ def ask_inside(port: int, statement: str, headers: dict[str, str]) -> list[list[
     while True:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         with contextlib.closing(connection):
-            connection.request(method, path, body or None, headers)
+            connection.request(method, path, body.encode() or None, headers)
             reply = connection.getresponse()
             text = reply.read().decode()
         if reply.status != 200:
@@ -161,6 +173,20 @@ def ask_inside(port: int, statement: str, headers: dict[str, str]) -> list[list[
         if "nextUri" not in answer:
             return rows
         method, path, body = "GET", "/" + answer["nextUri"].partition("//")[2].partition("/")[2], ""
+
+
+@contextlib.contextmanager
+def obedient_trino(policy: PolicySet, warehouse: Warehouse, keys: SigningKeys) -> Iterator[TrinoProcess]:
+    """A Trino that is told of a warehouse, and nothing in front of it; these keys are published."""
+    with Published() as published:
+        answer = Answer(
+            headers=(("content-type", "application/json"),), body=json.dumps(public_jwks(keys)).encode()
+        )
+        published.answer = lambda _: answer
+        files = trino_files(policy, warehouse, f"http://127.0.0.1:{published.port}/jwks.json")
+        files["access-control.properties"] += f"scopegate.trusted-users={TRUSTED}\n"
+        with TrinoProcess(files) as process:
+            yield process
 
 
 @contextlib.contextmanager
@@ -189,10 +215,14 @@ def _load(system: TrinoSystem) -> None:
         "CREATE TABLE lake.sales.targets (region varchar, quarter integer, amount bigint)",
         "CREATE TABLE lake.sales.days (day date)",
         "CREATE TABLE lake.sales.secrets (secret varchar)",
+        "CREATE TABLE lake.sales.visits AS SELECT id, region, paid FROM lake.sales.orders WITH NO DATA",
+        "CREATE TABLE lake.sales.moved (region varchar, e_mail varchar)",
+        "INSERT INTO lake.sales.moved VALUES ('EU', 'ann@example.com'), ('US', 'bob@example.com')",
         "INSERT INTO lake.sales.secrets VALUES 'canary'",
         f"INSERT INTO lake.sales.days VALUES {', '.join(f'DATE {_text(str(day))}' for day in acme.days())}",
         f"INSERT INTO lake.sales.targets VALUES {_rows([[t.region, t.quarter, t.amount] for t in acme.targets()])}",
         f"INSERT INTO lake.sales.orders VALUES {', '.join(_order(order) for order in acme.orders())}",
+        "INSERT INTO lake.sales.visits SELECT id, region, paid FROM lake.sales.orders",
     ):
         system.inside(statement, user=TRUSTED)
 

@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.Properties;
 
 /**
- * A JDBC driver as a BI tool uses it: `java Jdbc.java URL [property=value …] -- command…`. Each command's answer is a
- * line: `ok` and the values, or `error` and what the person would read.
+ * A JDBC driver as a BI tool uses it: `java Jdbc.java URL [property=value …] -- command…`, and after `++` the same again
+ * for another connection. Each command's answer is a line: `ok` and the values, or `error` and what the person would read.
  *
  * <p>Commands: `query:SQL`, `prepared:SQL|parameter`, `tables:catalog.schema`, `columns:catalog.schema.table`, `valid`.
  */
@@ -19,18 +19,25 @@ public final class Jdbc {
     private Jdbc() {}
 
     public static void main(String[] arguments) {
+        List<String> left = List.of(arguments);
+        for (int end; (end = left.indexOf("++")) >= 0; left = left.subList(end + 1, left.size())) {
+            connect(left.subList(0, end));
+        }
+        connect(left);
+    }
+
+    private static void connect(List<String> arguments) {
         var properties = new Properties();
         int next = 1;
-        for (; !arguments[next].equals("--"); next++) {
-            int at = arguments[next].indexOf('=');
-            properties.setProperty(arguments[next].substring(0, at), arguments[next].substring(at + 1));
+        for (; !arguments.get(next).equals("--"); next++) {
+            int at = arguments.get(next).indexOf('=');
+            properties.setProperty(arguments.get(next).substring(0, at), arguments.get(next).substring(at + 1));
         }
-        try (Connection connection = DriverManager.getConnection(arguments[0], properties)) {
-            for (int i = next + 1; i < arguments.length; i++) {
-                say(connection, arguments[i]);
-            }
+        List<String> commands = arguments.subList(next + 1, arguments.size());
+        try (Connection connection = DriverManager.getConnection(arguments.get(0), properties)) {
+            commands.forEach(command -> say(connection, command));
         } catch (SQLException e) {
-            System.out.println("error " + e.getMessage().replace("\n", " "));
+            commands.forEach(command -> System.out.println("error " + e.getMessage().replace("\n", " ")));
         }
     }
 

@@ -47,6 +47,7 @@ final class ScopegateAccessControl implements SystemAccessControl {
     private final Set<String> trusted;
     private final AssertionVerifier assertions;
     private final BooleanSupplier hashable;
+    private final FilterReader reader = new FilterReader();
 
     ScopegateAccessControl(
             String proxy, Set<String> trusted, AssertionVerifier assertions, BooleanSupplier hashable) {
@@ -59,7 +60,10 @@ final class ScopegateAccessControl implements SystemAccessControl {
     @Override
     public void checkCanImpersonateUser(Identity identity, String user) {
         // Without an assertion for it, that user sees nothing.
-        if (!identity.getUser().equals(proxy) || user.equals(proxy) || trusted.contains(user)) {
+        if (!identity.getUser().equals(proxy)
+                || user.equals(proxy)
+                || trusted.contains(user)
+                || reader.isReserved(user)) {
             denyImpersonateUser(identity.getUser(), user);
         }
     }
@@ -67,7 +71,7 @@ final class ScopegateAccessControl implements SystemAccessControl {
     @Override
     @Deprecated
     public void checkCanSetUser(Optional<Principal> principal, String user) {
-        if (principal.isEmpty() || !principal.get().getName().equals(proxy)) {
+        if (principal.isEmpty() || !principal.get().getName().equals(proxy) || reader.isReserved(user)) {
             denySetUser(principal, user);
         }
     }
@@ -100,7 +104,9 @@ final class ScopegateAccessControl implements SystemAccessControl {
 
     @Override
     public boolean canAccessCatalog(SystemSecurityContext context, String catalog) {
-        return catalog.equals(SYSTEM) || tables(context).keySet().stream().anyMatch(name -> name.startsWith(catalog + "."));
+        return catalog.equals(SYSTEM)
+                || reader.readsIn(context.getIdentity(), catalog)
+                || tables(context).keySet().stream().anyMatch(name -> name.startsWith(catalog + "."));
     }
 
     @Override
@@ -166,7 +172,7 @@ final class ScopegateAccessControl implements SystemAccessControl {
 
     @Override
     public void checkCanSelectFromColumns(SystemSecurityContext context, CatalogSchemaTableName table, Set<String> columns) {
-        if (isMetadata(table)) {
+        if (isMetadata(table) || reader.reads(context.getIdentity(), table)) {
             return;
         }
         TableScope scope = table(context, table).orElseThrow(() -> closed(table));
@@ -182,7 +188,7 @@ final class ScopegateAccessControl implements SystemAccessControl {
             return List.of();
         }
         TableScope scope = table(context, table).orElseThrow(() -> closed(table));
-        return List.of(expression(table, scope.filter()));
+        return List.of(expression(table, scope.filter()).identity(reader.nameFor(table)).build());
     }
 
     @Override
@@ -198,7 +204,7 @@ final class ScopegateAccessControl implements SystemAccessControl {
             Mask mask = scope.hidden().contains(column.getName()) ? Mask.NULL : scope.masked().get(column.getName());
             if (mask != null) {
                 String shown = mask.expression(column.getName(), column.getType(), hashable.getAsBoolean());
-                masks.put(column, expression(table, shown));
+                masks.put(column, expression(table, shown).build());
             }
         }
         return masks;
@@ -219,12 +225,11 @@ final class ScopegateAccessControl implements SystemAccessControl {
         return function.getCatalogName().equals(SYSTEM) && function.getSchemaName().equals("builtin");
     }
 
-    private static ViewExpression expression(CatalogSchemaTableName table, String sql) {
+    private static ViewExpression.Builder expression(CatalogSchemaTableName table, String sql) {
         return ViewExpression.builder()
                 .catalog(table.getCatalogName())
                 .schema(table.getSchemaTableName().getSchemaName())
-                .expression(sql)
-                .build();
+                .expression(sql);
     }
 
     private Scope scope(Identity identity) {

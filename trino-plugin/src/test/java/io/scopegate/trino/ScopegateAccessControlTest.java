@@ -5,6 +5,7 @@ import static io.scopegate.trino.Assertions.signed;
 import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -111,6 +112,61 @@ final class ScopegateAccessControlTest {
                         SECRETS.getSchemaTableName(), Set.of("secret")));
         assertEquals(Set.of("region"), shown.get(ORDERS.getSchemaTableName()));
         assertEquals(Set.of(), shown.get(SECRETS.getSchemaTableName()));
+    }
+
+    @Test
+    void aRowFilterReadsHiddenColumnsOfItsOwnTable() {
+        SystemAccessControl control = control();
+        var reader = Identity.ofUser(reader(control));
+        assertDoesNotThrow(
+                () -> control.checkCanSelectFromColumns(context(reader), ORDERS, Set.of("region", "email")));
+        assertTrue(control.canAccessCatalog(context(reader), "lake"));
+        assertThrows(
+                AccessDeniedException.class,
+                () -> control.checkCanSelectFromColumns(context(reader), SECRETS, Set.of("secret")));
+        assertFalse(control.canAccessCatalog(context(reader), "lak"));
+        // It reads, and that is all: no filter, no name, no query of its own.
+        assertThrows(AccessDeniedException.class, () -> control.getRowFilters(context(reader), ORDERS));
+        assertThrows(AccessDeniedException.class, () -> control.getColumnMasks(context(reader), ORDERS, List.of()));
+        assertThrows(AccessDeniedException.class, () -> control.checkCanExecuteQuery(reader, QUERY));
+        assertThrows(AccessDeniedException.class, () -> control.checkCanShowColumns(context(reader), ORDERS));
+        assertEquals(Set.of(), control.filterSchemas(context(reader), "lake", Set.of("sales")));
+    }
+
+    @Test
+    @SuppressWarnings("deprecation")
+    void nobodyWhoAsksIsTheReaderOfAFilter() {
+        SystemAccessControl control = control("loader");
+        String reader = reader(control);
+        for (String principal : List.of("proxy", "alice", "loader", reader)) {
+            var known = context(identity(reader, principal, signed(claims -> {})));
+            assertThrows(
+                    AccessDeniedException.class,
+                    () -> control.checkCanSelectFromColumns(known, ORDERS, Set.of("email")));
+            assertFalse(control.canAccessCatalog(known, "lake"));
+        }
+        assertThrows(
+                AccessDeniedException.class,
+                () -> control.checkCanImpersonateUser(identity("proxy", "proxy", null), reader));
+        assertThrows(
+                AccessDeniedException.class, () -> control.checkCanSetUser(Optional.of(principal("proxy")), reader));
+    }
+
+    @Test
+    void theReaderOfAFilterIsAnotherInEachServerAndForEachTable() {
+        SystemAccessControl one = control();
+        SystemAccessControl other = control();
+        assertEquals(reader(one), reader(one));
+        assertNotEquals(reader(one), reader(other));
+        assertThrows(
+                AccessDeniedException.class,
+                () -> one.checkCanSelectFromColumns(
+                        context(Identity.ofUser(reader(other))), ORDERS, Set.of("email")));
+        assertTrue(reader(one).length() > 2 * 32, "of at least 32 random bytes");
+    }
+
+    private static String reader(SystemAccessControl control) {
+        return control.getRowFilters(alice(), ORDERS).get(0).getSecurityIdentity().orElseThrow();
     }
 
     @Test
