@@ -23,7 +23,7 @@ from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest, Chec
 from bench.inprocess import InProcess
 from bench.questions import ask, token
 
-AT_MOST: Final = 12.5
+AT_MOST: Final = 11.0
 """A warm check with its audit record and metrics, in floors."""
 PAIRS: Final = 3_000
 WARM_UP: Final = 300
