@@ -165,8 +165,7 @@ def _array(text: _Text) -> str:
 
 def _logic_value(text: _Text) -> str:
     for parser in (_closed, _array):
-        found = text.tried(parser)
-        if found is not None:
+        if (found := text.tried(parser)) is not None:
             return str(found)
     return text.many(lambda c: c not in ",)")
 
@@ -216,8 +215,7 @@ def _condition(text: _Text) -> Condition:
 
 
 def _tree(text: _Text) -> Tree:
-    found = text.tried(_condition)
-    if found is not None:
+    if (found := text.tried(_condition)) is not None:
         return found  # type: ignore[no-any-return]
     negated = text.passed("not.")
     operator = next((word for word in ("and", "or") if text.passed(word)), None)
