@@ -83,7 +83,12 @@ class TrinoProcess:
         }
         for name, text in texts.items():
             (etc / name).write_text(text)
-        self._start(etc)
+        try:
+            self._start(etc)
+        except BaseException:
+            # Nobody else ends what did not come up in time.
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
