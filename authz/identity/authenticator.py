@@ -33,7 +33,8 @@ from authz.memory import DEFAULT_REMEMBERED, Memory
 MAX_REMEMBERED_REFUSALS = 4_096
 
 # Refusals that no passing of time undoes. An unknown key is not among them (a rotation may bring it), nor is
-# anything that depends on the clock or on the warehouse.
+# anything that depends on the warehouse. That a token has ended holds from then on, so a client that goes on with it costs no
+# signature each time.
 _FINAL = frozenset({Reason.TOKEN_MALFORMED, Reason.TOKEN_SIGNATURE_INVALID})
 
 
@@ -59,6 +60,10 @@ class _Refused:
     reason: Reason
     detail: str
     doubt: Doubt | None
+    issuer: str | None = None
+    """The configured name, where the refusal is one for those who accept that issuer only."""
+    since: float = 0.0
+    """From when on it holds: a clock that is set back may make an ended token a good one."""
 
 
 _Key = bytes | tuple[object, ...]
@@ -247,18 +252,29 @@ class Authenticator:
                 return issuer, self._introspected[issuer.name].verify(token, key, issuer, now)
             # INVARIANT: a token is shown to nobody but the one issuer that it can be from.
         refused = self._refused.recall(key)
-        if refused is not None:
-            if refused.doubt is not None:
-                check_accepted(refused.doubt.issuer, accepts.issuers)
+        if refused is not None and now >= refused.since:
+            if refused.issuer is not None:
+                check_accepted(refused.issuer, accepts.issuers)
             raise Denied(refused.reason, refused.detail, doubt=refused.doubt)
+        found: Issuer | None = None
         try:
             parsed = parse_token(token, self._max_token_bytes)
-            issuer = find_issuer(parsed, self._issuers_by_iss, accepts.issuers)
-            return issuer, verify_token(parsed, len(token), issuer, self._key_set(issuer), now)
+            found = find_issuer(parsed, self._issuers_by_iss, accepts.issuers)
+            return found, verify_token(parsed, len(token), found, self._key_set(found), now)
         except Denied as denied:
-            if denied.reason in _FINAL:
-                self._refused[key] = _Refused(denied.reason, denied.detail, denied.doubt)
+            self._remember(key, denied, found, now)
             raise
+
+    def _remember(self, key: bytes, denied: Denied, issuer: Issuer | None, now: float) -> None:
+        has_ended = denied.reason is Reason.TOKEN_EXPIRED
+        if has_ended or denied.reason in _FINAL:
+            self._refused[key] = _Refused(
+                denied.reason,
+                denied.detail,
+                denied.doubt,
+                None if issuer is None else issuer.name,
+                since=now if has_ended else 0.0,
+            )
 
     def _key_set(self, issuer: Issuer) -> KeySet:
         key_set = self._key_sets.get(issuer.name)

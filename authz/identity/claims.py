@@ -110,7 +110,8 @@ def _lifetime(claims: Mapping[str, object], issuer: Issuer, now: float) -> tuple
     if now >= expires_at:
         raise Denied(
             Reason.TOKEN_EXPIRED,
-            f"expired {now - expiry:.0f} s ago by our clock, leeway {issuer.leeway_seconds:.0f} s",
+            # Without the time of now: the refusal is remembered, and says the same later.
+            f"`exp` {expiry:.0f} is over by our clock, leeway {issuer.leeway_seconds:.0f} s",
         )
     if now < not_before:
         raise Denied(

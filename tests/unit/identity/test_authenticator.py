@@ -1,5 +1,7 @@
 """Credentials become a Principal, or are refused; what is remembered never changes the answer."""
 
+from typing import Any
+
 import pytest
 
 from authz.errors import Denied, Reason
@@ -11,6 +13,7 @@ from authz.identity.credentials import Credentials, StatedUser
 from authz.identity.keyset import parse_jwks
 from authz.identity.principal import Method, Principal
 from authz.identity.profile import TokenProfile
+from authz.identity.tokens import verify_token
 from authz.identity.trust import CertificateNames, CertificateTrust
 from authz.identity.usedtokens import UsedTokens
 from authz.memory import DEFAULT_REMEMBERED
@@ -314,9 +317,29 @@ def test_only_what_time_cannot_heal_is_remembered_as_refused(subject: Authentica
     assert refusal(subject, early).reason is Reason.TOKEN_NOT_YET_VALID
     assert subject.authenticate(early, accepts(), NOW + 50).subject == "alice"
     refusal(subject, present(mint(claims(), EC, kid="next")))
-    refusal(subject, present(mint(claims(exp=1), EC)))
     assert refusal(subject, present("x" * 30_000)).reason is Reason.TOKEN_TOO_LARGE
     assert len(subject._refused) == 0
+
+
+def test_an_ended_token_is_verified_once(subject: Authenticator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that goes on with it costs no signature each time; a clock that was wrong is not held against it."""
+    verified: list[float] = []
+
+    def verify(*arguments: Any) -> Any:
+        verified.append(arguments[-1])
+        return verify_token(*arguments)
+
+    monkeypatch.setattr(module, "verify_token", verify)
+    ended = present(mint(claims(exp=NOW + 100), EC))
+    for now in (NOW + 200, NOW + 200, NOW + 900):
+        with pytest.raises(Denied) as denied:
+            subject.authenticate(ended, accepts(), now)
+        assert denied.value.reason is Reason.TOKEN_EXPIRED
+    assert verified == [NOW + 200]
+    with pytest.raises(Denied) as elsewhere:
+        subject.authenticate(ended, accepts(issuers=frozenset({"entra"})), NOW + 900)
+    assert elsewhere.value.reason is Reason.TOKEN_ISSUER_NOT_ACCEPTED
+    assert subject.authenticate(ended, accepts(), NOW + 50).subject == "alice"
 
 
 def test_memory_is_bounded(subject: Authenticator) -> None:
