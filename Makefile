@@ -227,7 +227,7 @@ lock: $(VENV)/dev.stamp ## pin the requirements anew, with hashes
 # What is not there (Go, h2load, pyvoy) is named as absent.
 SIZE ?= full
 
-bench: $(VENV)/bench.stamp bench-peers ## measure Scopegate beside what else people run: 25 minutes, SIZE=quick five
+bench: $(VENV)/bench.stamp $(VENV)/pyvoy.stamp bench-peers ## measure Scopegate beside what else people run: 25 minutes, SIZE=quick five
 	$(BIN)/python -m bench run --size $(SIZE)
 
 bench-peers: ## build the reference servers and the generator of load into build/bench; needs Go
