@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import ssl
 import time
@@ -144,16 +145,23 @@ class WholeSystem:
     @contextlib.contextmanager
     def stopped(self, workers: Sequence[ScopegateProcess]) -> Iterator[None]:
         """Workers that hang: their sockets take calls, and nobody answers."""
-        for worker in workers:
-            assert worker.process is not None
-            worker.process.send_signal(signal.SIGSTOP)
+        processes = [pid for worker in workers for pid in _with_children(worker)]
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            for worker in workers:
-                assert worker.process is not None
-                worker.process.send_signal(signal.SIGCONT)
+            for pid in processes:
+                os.kill(pid, signal.SIGCONT)
             self.wait_until_healthy()
+
+
+def _with_children(worker: ScopegateProcess) -> list[int]:
+    """On the engine pyvoy a worker is a process that another one started."""
+    assert worker.process is not None
+    pid = worker.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [pid, *map(int, children)]
 
 
 @contextlib.contextmanager
