@@ -2,18 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from aiohttp import web
 
-from authz.transport.addresses import Address, TcpAddress
-from authz.transport.boundedsite import BoundedSite
-from authz.transport.descriptors import available_descriptors, operators_connections
 from authz.transport.jwks import JWKS_PATH, Published, jwks_answer
-
-_MAX_REQUEST_BYTES: Final = 4_096
-_IDLE_SECONDS: Final = 150.0
-"""Longer than anybody's scrape interval, so that Prometheus keeps its connection; aiohttp's own is an hour."""
+from authz.transport.operatorsport import OperatorsPort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,26 +30,15 @@ class AdminServer:
         self._metrics_text = metrics
         self._readiness = readiness
         self._published = published
-        app = web.Application(client_max_size=_MAX_REQUEST_BYTES)
-        app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_get(JWKS_PATH, self._jwks)
-        self._runner = web.AppRunner(
-            app, access_log=None, keepalive_timeout=_IDLE_SECONDS, shutdown_timeout=1.0
+        port = OperatorsPort(
+            {
+                "/metrics": self._metrics,
+                "/healthz": self._healthz,
+                "/readyz": self._readyz,
+                JWKS_PATH: self._jwks,
+            }
         )
-
-    async def start(self, address: Address) -> Address:
-        """Listen on `address`; the address that was bound. Raises OSError if it cannot be."""
-        await self._runner.setup()
-        await BoundedSite(self._runner, address, operators_connections(available_descriptors())).start()
-        if not isinstance(address, TcpAddress):
-            return address
-        return TcpAddress(address.host, self._runner.addresses[0][1])
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        await self._runner.cleanup()
+        self.start, self.stop = port.start, port.stop
 
     async def _metrics(self, request: web.Request) -> web.Response:
         body, content_type = self._metrics_text(request.headers.get("Accept", ""))

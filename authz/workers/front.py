@@ -15,14 +15,10 @@ import aiohttp
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from authz.transport.addresses import TcpAddress
-from authz.transport.boundedsite import BoundedSite
-from authz.transport.descriptors import available_descriptors, operators_connections
 from authz.transport.jwks import JWKS_PATH
+from authz.transport.operatorsport import OperatorsPort
 from authz.workers.merging import OPENMETRICS, merged
 
-_MAX_REQUEST_BYTES: Final = 4_096
-_IDLE_SECONDS: Final = 150.0
 _ASK_SECONDS: Final = 5.0
 _PASSED_HEADERS: Final = ("Content-Type", "Cache-Control", "ETag")
 _PASSED_ON: Final = ("Accept", "If-None-Match")
@@ -58,24 +54,15 @@ class Front:
     def __init__(self, sockets: Callable[[], Mapping[int, Path]], own: CollectorRegistry) -> None:
         self._sockets = sockets
         self._own = own
-        app = web.Application(client_max_size=_MAX_REQUEST_BYTES)
-        app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_get(JWKS_PATH, self._jwks)
-        self._runner = web.AppRunner(
-            app, access_log=None, keepalive_timeout=_IDLE_SECONDS, shutdown_timeout=1.0
+        port = OperatorsPort(
+            {
+                "/metrics": self._metrics,
+                "/healthz": self._healthz,
+                "/readyz": self._readyz,
+                JWKS_PATH: self._jwks,
+            }
         )
-
-    async def start(self, address: TcpAddress) -> TcpAddress:
-        """Listen on `address`; the address that was bound. Raises OSError if it cannot be."""
-        await self._runner.setup()
-        await BoundedSite(self._runner, address, operators_connections(available_descriptors())).start()
-        return TcpAddress(address.host, self._runner.addresses[0][1])
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        await self._runner.cleanup()
+        self.start, self.stop = port.start, port.stop
 
     async def _all(self, path: str, headers: Mapping[str, str] | None = None) -> dict[int, Said | None]:
         sockets = self._sockets()

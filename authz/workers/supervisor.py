@@ -24,7 +24,7 @@ from authz import __version__
 from authz.orders import EXIT_CANNOT_START, EXIT_STOPPED, Orders, loop_factory
 from authz.settings import Settings
 from authz.telemetry.logs import configure_logging
-from authz.transport.addresses import TcpAddress, UnixAddress, check_free, clear_stale_socket
+from authz.transport.addresses import Address, TcpAddress, UnixAddress, check_free, clear_stale_socket
 from authz.transport.descriptors import available_descriptors, checking_connections
 from authz.workers.engines import EngineName
 from authz.workers.front import Front, ask
@@ -221,7 +221,7 @@ class Supervisor:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    async def _announce(self, http: TcpAddress) -> None:
+    async def _announce(self, http: Address) -> None:
         where = await asyncio.gather(*(worker.listening for worker in self._workers))
         opa = [one["opa"] for one in where if "opa" in one]
         _log.info(
