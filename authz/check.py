@@ -5,6 +5,7 @@ another policy, and the same inputs give the same outcome. What is remembered be
 remembered inside the snapshot, so a new policy or key set starts with an empty memory.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -58,6 +59,18 @@ class Remembered:
     valid_until: float
 
 
+# Denials before anybody was identified that no passing of time undoes; of an ended token it is true from then on.
+_LASTING: Final = frozenset(
+    {
+        Reason.CREDENTIAL_MISSING,
+        Reason.ROUTE_UNKNOWN,
+        Reason.TOKEN_EXPIRED,
+        Reason.TOKEN_MALFORMED,
+        Reason.TOKEN_SIGNATURE_INVALID,
+    }
+)
+
+
 def _memory() -> Memory[tuple[Principal, str], Remembered]:
     return Memory(DEFAULT_REMEMBERED)
 
@@ -97,7 +110,9 @@ class Outcome:
 
     `rewrites` is the same object for every request of a principal to a warehouse, so that its serialized
     form can be kept; `request_rewrites` is what this request needs beside it. Both are None on a denial.
-    `remembered` says that the decision was; the credentials were, too, then.
+    `remembered` says that the decision was; the credentials were, too, then. Until `holds_until` (seconds since the
+    epoch) the same question, asked again, has the same outcome, if nothing but the time, its id, its trace and the address
+    that it comes from differ and the revocations let its principal pass; 0 where each has to be checked anew.
     """
 
     decision: Final[Decision]
@@ -109,6 +124,7 @@ class Outcome:
     remembered: Final[bool] = False
     statement: Final[Asked | None] = None
     """What was asked in SQL, where that was examined."""
+    holds_until: Final[float] = 0.0
 
 
 def check(
@@ -129,6 +145,7 @@ def check(
     request_rewrites: Rewrites | None = None
     remembered = False
     statement: Statement | None = None
+    holds_until = 0.0
     entering(Phase.IDENTIFY)
     try:
         warehouse = snapshot.policy.routes.find(request)
@@ -136,7 +153,8 @@ def check(
         principal = snapshot.authenticator.authenticate(credentials, warehouse.accepts, now)
         _check_revocations(principal, snapshot, now)
         entering(Phase.DECIDE)
-        decision, rewrites, remembered = _decide(request, warehouse, principal, snapshot, now)
+        decided, remembered = _decide(request, warehouse, principal, snapshot, now)
+        decision, rewrites = decided.decision, decided.rewrites
         if isinstance(decision, Allow) and warehouse.guardrails is not None:
             entering(Phase.EXAMINE)
             statement = examine_request(decision, request, snapshot.examiner)
@@ -147,7 +165,11 @@ def check(
             request_rewrites = render_request(
                 decision, principal, request, snapshot.policy.version, snapshot.signing
             )
+        if not decision.per_request and not _opens_once(principal, snapshot.policy):
+            holds_until = min(decided.valid_until, principal.expires_at)
     except Denied as denied:
+        if principal is None and denied.doubt is None and denied.reason in _LASTING:
+            holds_until = math.inf
         decision, rewrites, request_rewrites = (
             Deny(reason=denied.reason, detail=denied.detail, doubt=denied.doubt),
             None,
@@ -162,7 +184,14 @@ def check(
         policy_version=snapshot.policy.version,
         remembered=remembered,
         statement=statement,
+        holds_until=holds_until,
     )
+
+
+def _opens_once(principal: Principal, policy: PolicySet) -> bool:
+    """Whether its token may be used for one request only."""
+    issuer = policy.issuers.get(principal.issuer)
+    return issuer is not None and issuer.profile.single_use
 
 
 def _check_revocations(principal: Principal, snapshot: Snapshot, now: float) -> None:
@@ -174,11 +203,12 @@ def _check_revocations(principal: Principal, snapshot: Snapshot, now: float) -> 
 
 def _decide(
     request: AccessRequest, warehouse: Warehouse, principal: Principal, snapshot: Snapshot, now: float
-) -> tuple[Decision, Rewrites | None, bool]:
+) -> tuple[Remembered, bool]:
+    """The decision, and whether it was remembered."""
     key = (principal, warehouse.name)
     known = snapshot.remembered.recall(key)
     if known is not None and known.valid_from <= now < known.valid_until:
-        return known.decision, known.rewrites, True
+        return known, True
     decision = evaluate(snapshot.policy, principal, warehouse, request, now)
     rewrites: Rewrites | None = None
     if isinstance(decision, Allow):
@@ -194,9 +224,10 @@ def _decide(
                 per_request=decision.per_request,
             )
     until = decision.valid_until if rewrites is None else min(decision.valid_until, rewrites.valid_until)
+    decided = Remembered(decision, rewrites, now, until)
     if not decision.per_request and now < until:
-        snapshot.remembered[key] = Remembered(decision, rewrites, now, until)
-    return decision, rewrites, False
+        snapshot.remembered[key] = decided
+    return decided, False
 
 
 def _circumstances(snapshot: Snapshot, now: float) -> Circumstances:

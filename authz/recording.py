@@ -4,12 +4,12 @@ from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authz.audit.record import Recorder, traceparent_of
+from authz.audit.record import Noted, Recorder
 from authz.audit.sink import AuditSink
-from authz.check import Outcome, Phase
+from authz.case import Case, Occasion
+from authz.check import Phase
 from authz.errors import Denied, Reason
-from authz.policy.decision import Allow, Deny
-from authz.request import AccessRequest
+from authz.policy.decision import Allow
 from authz.telemetry.metrics import Metrics
 from authz.transport.tracing import CheckTrace
 
@@ -58,46 +58,32 @@ class Recording:
         self._metrics = metrics
         self._audit = audit
 
-    def decided(  # noqa: PLR0913 - facts of one check; a value that holds them would be made for each
-        self,
-        outcome: Outcome,
-        request: AccessRequest | None,
-        *,
-        decision_id: str,
-        at: float,
-        seconds: float,
-        traceparent: str | None = None,
-    ) -> "Kept | None":
+    def decided(self, case: Case, occasion: Occasion) -> "Kept | None":
         """Take note; see `Observer`."""
-        decision = outcome.decision
+        decision = case.outcome.decision
         allowed = isinstance(decision, Allow)
-        reason = decision.reason if isinstance(decision, Deny) else Reason.GRANTED
-        if traceparent is None:
-            traceparent = traceparent_of(request)
-        note = self._recorder.note(outcome, request, decision_id=decision_id, at=at, traceparent=traceparent)
+        reason = Reason.GRANTED if isinstance(decision, Allow) else decision.reason
         try:
-            future = self._audit.offer(note)
+            future = self._audit.offer(Noted(self._recorder, case, occasion))
         except Denied as denied:
-            reason = denied.reason if allowed else reason
-            self._count(outcome, reason, at=at, seconds=seconds, traceparent=traceparent)
+            self._count(case, occasion, denied.reason if allowed else reason)
             if allowed:
                 raise
             return None  # the sink has counted what is lost
         if future is None or not allowed:
-            self._count(outcome, reason, at=at, seconds=seconds, traceparent=traceparent)
+            self._count(case, occasion, reason)
             return None if future is None else Kept(future, lambda _: None)
-        return Kept(future, partial(self._count, outcome, at=at, seconds=seconds, traceparent=traceparent))
+        return Kept(future, partial(self._count, case, occasion))
 
-    def _count(
-        self, outcome: Outcome, reason: Reason, *, at: float, seconds: float, traceparent: str | None
-    ) -> None:
+    def _count(self, case: Case, occasion: Occasion, reason: Reason) -> None:
+        outcome = case.outcome
         self._metrics.decided(
             None if outcome.warehouse is None else outcome.warehouse.name,
             reason,
-            seconds,
+            occasion.seconds,
             warm=outcome.remembered,
-            traceparent=traceparent,
-            at=at,
+            traceparent=occasion.traceparent,
+            at=occasion.at,
         )
         if reason is Reason.INTERNAL_ERROR:
             self._metrics.defect()

@@ -4,8 +4,7 @@ By construction there is no token, cookie, body or query in it: what is handed o
 and none of it is read from those. What the policy can read of the caller is in it, so that the decision can be
 replayed.
 
-Two halves: `note` runs in the thread that decides and only gathers references; `body` runs in the writer's and
-makes JSON of them.
+The thread that decides only gathers references; `body` runs in the writer's and makes JSON of them.
 """
 
 import json
@@ -15,11 +14,11 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final, NamedTuple
 
 from authz.audit.facts import NOTHING_READ, PolicyReads
+from authz.case import Case, Occasion
 from authz.check import Asked, Outcome
 from authz.identity.principal import Principal
 from authz.policy.decision import Allow, Decision
 from authz.policy.policyset import Warehouse
-from authz.request import AccessRequest
 
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
@@ -31,25 +30,11 @@ _json: Final = json.JSONEncoder(separators=(",", ":"), default=dict).encode
 
 
 class Noted(NamedTuple):
-    """What is kept of a decision until it is written. `at` is in seconds since the epoch.
-
-    The request is not in it, only what may be recorded of it; `method` is None where it could not be read.
-    """
+    """What is kept of a decision until it is written. The request is not in it, only what may be recorded of it."""
 
     recorder: "Recorder"
-    decision_id: str
-    at: float
-    decision: Decision
-    warehouse: Warehouse | None
-    principal: Principal | None
-    policy_version: str
-    method: str | None
-    host: str
-    path: str
-    source_address: str
-    request_id: str
-    traceparent: str | None
-    statement: Asked | None
+    case: Case
+    occasion: Occasion
 
 
 class Recorder:
@@ -59,88 +44,63 @@ class Recorder:
 
     def __init__(self, reads: Mapping[str, PolicyReads]) -> None:
         self.reads = reads
-        # Both for the writer's thread alone.
+        # Both for the writer's thread alone, as `Case.told` is.
         self._actors: dict[tuple[Principal, str], str] = {}
         self._answers: dict[Decision, str] = {}
 
-    def note(
-        self,
-        outcome: Outcome,
-        request: AccessRequest | None,
-        *,
-        decision_id: str,
-        at: float,
-        traceparent: str | None = None,
-    ) -> Noted:
-        """Gather what the record is made of. `request` is None where the question could not be read.
-
-        `traceparent` is that of the trace that the request belongs to, in place of the request's own.
-        """
-        if request is None:
-            asked: tuple[Any, ...] = (None, "", "", "", "", None, None)
-        else:
-            asked = (
-                request.method,
-                request.host,
-                request.path,
-                request.source_address,
-                request.request_id,
-                traceparent_of(request) if traceparent is None else traceparent,
-                outcome.statement,
-            )
-        return Noted(
-            self,
-            decision_id,
-            at,
-            outcome.decision,
-            outcome.warehouse,
-            outcome.principal,
-            outcome.policy_version,
-            *asked,
-        )
-
     def body(self, noted: Noted) -> str:
         """The members of the record's JSON object, without its braces: ASCII, in one order."""
-        return (
-            f'"at":{noted.at!r},"decision_id":"{noted.decision_id}",{self._answer(noted)},'
-            f'{self._actor(noted)},"asked":{self._asked(noted)}'
-        )
+        case, occasion = noted.case, noted.occasion
+        if case.told is None:
+            case.told = self._told(case, occasion.at)
+        before, after = case.told
+        beginning = f'"at":{occasion.at!r},"decision_id":"{occasion.decision_id}",{before}'
+        return f"{beginning}{_differing(occasion)}{after}" if after else beginning
 
-    def _answer(self, noted: Noted) -> str:
-        decision = noted.decision
+    def _told(self, case: Case, at: float) -> tuple[str, str]:
+        """What stands before and behind that which differs each time that the same is asked."""
+        outcome = case.outcome
+        known = f"{self._answer(outcome, at)},{self._actor(outcome)}"
+        if case.method is None:
+            return f'{known},"asked":null', ""
+        warehouse = outcome.warehouse
+        reads = NOTHING_READ if warehouse is None else self.reads.get(warehouse.name, NOTHING_READ)
+        route = None if warehouse is None else route_of(warehouse, case.path)
+        before = (
+            f'{known},"asked":{{"method":{_quoted(case.method)},"host":{_quoted(case.host)},'
+            f'"route":{_maybe(route)},"path":{_maybe(case.path if reads.path else None)}'
+        )
+        return before, f',"statement":{_statement(outcome.statement)}}}'
+
+    def _answer(self, outcome: Outcome, at: float) -> str:
+        decision = outcome.decision
         known = self._answers.get(decision)
         if known is not None:
             return known
-        text = _answer(noted)
-        if not decision.per_request and decision.valid_until > noted.at:
+        text = _answer(outcome)
+        if not decision.per_request and decision.valid_until > at:
             # Others are made for one request and would only push out what comes again.
             _remember(self._answers, decision, text)
         return text
 
-    def _actor(self, noted: Noted) -> str:
-        principal = noted.principal
+    def _actor(self, outcome: Outcome) -> str:
+        principal = outcome.principal
         if principal is None:
             return '"actor":null'
-        warehouse = "" if noted.warehouse is None else noted.warehouse.name
+        warehouse = "" if outcome.warehouse is None else outcome.warehouse.name
         known = self._actors.get((principal, warehouse))
         if known is None:
             known = _actor(principal, self.reads.get(warehouse, NOTHING_READ))
             _remember(self._actors, (principal, warehouse), known)
         return known
 
-    def _asked(self, noted: Noted) -> str:
-        if noted.method is None:
-            return "null"
-        warehouse = noted.warehouse
-        reads = NOTHING_READ if warehouse is None else self.reads.get(warehouse.name, NOTHING_READ)
-        route = None if warehouse is None else route_of(warehouse, noted.path)
-        request_id = noted.request_id if _REQUEST_ID.match(noted.request_id) else None
-        return (
-            f'{{"method":{_quoted(noted.method)},"host":{_quoted(noted.host)},"route":{_maybe(route)},'
-            f'"path":{_maybe(noted.path if reads.path else None)},'
-            f'"source_address":{_quoted(noted.source_address)},"request_id":{_maybe(request_id)},'
-            f'"trace_id":{_maybe(_trace_id(noted.traceparent))},"statement":{_statement(noted.statement)}}}'
-        )
+
+def _differing(occasion: Occasion) -> str:
+    request_id = occasion.request_id if _REQUEST_ID.match(occasion.request_id) else None
+    return (
+        f',"source_address":{_quoted(occasion.source_address)},"request_id":{_maybe(request_id)},'
+        f'"trace_id":{_maybe(_trace_id(occasion.traceparent))}'
+    )
 
 
 def _remember(known: dict[Any, str], key: object, text: str) -> None:
@@ -149,23 +109,23 @@ def _remember(known: dict[Any, str], key: object, text: str) -> None:
     known[key] = text
 
 
-def _answer(noted: Noted) -> str:
-    decision, warehouse = noted.decision, noted.warehouse
+def _answer(outcome: Outcome) -> str:
+    decision, warehouse = outcome.decision, outcome.warehouse
     if isinstance(decision, Allow):
-        outcome, reason, detail = "allow", "granted", ""
+        word, reason, detail = "allow", "granted", ""
         rules, scope_id = decision.grants + decision.restrictions, decision.scope.id
     else:
-        outcome, reason, detail = "deny", decision.reason.value, decision.detail
+        word, reason, detail = "deny", decision.reason.value, decision.detail
         rules, scope_id = decision.rules, None
     return _members(
         {
-            "outcome": outcome,
+            "outcome": word,
             "reason": reason,
             "detail": detail,
             "warehouse": None if warehouse is None else warehouse.name,
             "rules": rules,
             "scope_id": scope_id,
-            "policy_version": noted.policy_version,
+            "policy_version": outcome.policy_version,
         }
     )
 
@@ -213,12 +173,6 @@ def route_of(warehouse: Warehouse, path: str) -> str | None:
         if route.prefix is not None and len(route.prefix) > len(best) and path.startswith(route.prefix):
             best = route.prefix
     return f"{best}*" if best else None
-
-
-def traceparent_of(request: AccessRequest | None) -> str | None:
-    """What a request says of the trace it belongs to, if it says it once; a client's text."""
-    values = None if request is None else request.headers.get("traceparent")
-    return values[0] if values is not None and len(values) == 1 else None
 
 
 def _trace_id(traceparent: str | None) -> str | None:

@@ -93,7 +93,7 @@ class Trail:
         waiting: Waiting | None = None
         if len(self._queue) >= self._limit:
             waiting = self._overflow(noted)
-        elif self._strict and isinstance(noted.decision, Allow):
+        elif self._strict and isinstance(noted.case.outcome.decision, Allow):
             waiting = asyncio.get_running_loop().create_future()
             self._overflowing = False
         self._queue.append((noted, waiting))
@@ -122,7 +122,7 @@ class Trail:
             self._told(f"the audit queue is full at {self._limit:,} records: {self._settings.overflow.value}")
         # A client that gives up leaves its record behind, so there is an end to waiting, too.
         if self._settings.overflow is Overflow.REFUSE or len(self._queue) >= 2 * self._limit:
-            self._lost(1, noted.at, noted.at, Fate.DROPPED_QUEUE_FULL)
+            self._lost(1, noted.occasion.at, noted.occasion.at, Fate.DROPPED_QUEUE_FULL)
             raise Denied(Reason.AUDIT_UNAVAILABLE, "the audit queue is full")
         return asyncio.get_running_loop().create_future()
 
@@ -182,7 +182,7 @@ class Trail:
         self._counted(Fate.WRITTEN, len(written))
         _settle(written, kept=True)
         for entry in broken:
-            self._lost(1, entry[0].at, entry[0].at, Fate.DROPPED_WRITE_FAILED)
+            self._lost(1, entry[0].occasion.at, entry[0].occasion.at, Fate.DROPPED_WRITE_FAILED)
         _settle(broken, kept=False)
 
     def _lines(self, batch: Sequence[Entry], gap: _Gap) -> tuple[list[bytes], list[Entry]]:
@@ -199,9 +199,10 @@ class Trail:
                 self._told(f"an audit record could not be made: {type(defect).__name__}")
                 broken.append(entry)
                 continue
-            if noted.policy_version not in self._announced:
-                self._announced.add(noted.policy_version)
-                lines.append(self._policy_line(noted.recorder, noted.policy_version))
+            version = noted.case.outcome.policy_version
+            if version not in self._announced:
+                self._announced.add(version)
+                lines.append(self._policy_line(noted.recorder, version))
             lines.append(chain.add("decision", body))
         return lines, broken
 
@@ -222,7 +223,7 @@ class Trail:
             self._failing = True
             self._told(f"audit records cannot be written: {error.strerror or type(error).__name__}")
         if self._strict or self._closing.is_set():
-            times = [entry[0].at for entry in batch]
+            times = [entry[0].occasion.at for entry in batch]
             self._lost(len(batch), min(times), max(times), Fate.DROPPED_WRITE_FAILED)
             _settle(batch, kept=False)
             return

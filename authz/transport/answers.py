@@ -71,16 +71,17 @@ class AnswerWriter:
     def serialize_outcome(
         self, outcome: Outcome, decision_id: bytes, request: AccessRequest | None = None
     ) -> bytes:
-        """The CheckResponse for `outcome`. `decision_id` is 32 hex digits; `request` decides how a denial is worded.
+        """The CheckResponse for `outcome`. `decision_id` is 32 hex digits. Otherwise as `prepare_outcome`."""
+        return decision_id.join(self.prepare_outcome(outcome, request))
+
+    def prepare_outcome(self, outcome: Outcome, request: AccessRequest | None = None) -> Prepared:
+        """The CheckResponse for `outcome`, but for the decision id; `request` decides how a denial is worded.
 
         Raises ValueError for rewrites that contradict each other; the engine answers that with a denial.
         """
         decision = outcome.decision
         if not isinstance(decision, Allow):
-            wording = wording_for(outcome.warehouse, request)
-            return self.serialize_denial(
-                decision.reason, decision_id, warehouse=_name(outcome), wording=wording
-            )
+            return self._denial(decision.reason, _name(outcome), wording_for(outcome.warehouse, request))
         if outcome.rewrites is None or outcome.request_rewrites is None or outcome.principal is None:
             raise ValueError("an allow without principal or rewrites")
         prepared = self.allows.recall(outcome.rewrites)
@@ -88,11 +89,11 @@ class AnswerWriter:
             prepared = self._prepared_allow(decision, outcome.rewrites, outcome.principal)
             if not decision.per_request:
                 self.allows[outcome.rewrites] = prepared
-        answer = decision_id.join(prepared)
         extra = outcome.request_rewrites
         if extra.remove_headers or extra.set_headers or extra.remove_query or outcome.rewrites.remove_query:
             _check_disjoint(outcome.rewrites, extra)
-        return answer + _serialized_extra(extra)
+        more = _serialized_extra(extra)
+        return (*prepared[:-1], prepared[-1] + more) if more else prepared
 
     def serialize_denial(
         self,
@@ -103,12 +104,15 @@ class AnswerWriter:
         wording: Wording = Wording.PROBLEM,
     ) -> bytes:
         """The CheckResponse for a denial; `warehouse` is a configured name."""
+        return decision_id.join(self._denial(reason, warehouse, wording))
+
+    def _denial(self, reason: Reason, warehouse: str | None, wording: Wording) -> Prepared:
         key = (reason, warehouse, wording)
         prepared = self._denials.get(key)
         if prepared is None:
             # Bounded: reasons and wordings are closed sets, warehouses are those of the policy.
             prepared = self._denials[key] = self._prepared_denial(reason, warehouse, wording)
-        return decision_id.join(prepared)
+        return prepared
 
     def _prepared_allow(self, decision: Allow, rewrites: Rewrites, principal: Principal) -> Prepared:
         _check_disjoint(rewrites, rewrites)

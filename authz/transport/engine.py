@@ -8,13 +8,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 import structlog
 
+from authz.case import Case, Occasion
 from authz.check import Outcome, Phase, Snapshot, check
 from authz.errors import Denied, Doubt, Reason
+from authz.memory import DEFAULT_REMEMBERED
 from authz.policy.decision import Allow, Deny
 from authz.request import AccessRequest
 from authz.signing.keys import SigningKeys
@@ -22,6 +24,7 @@ from authz.transport.answers import AnswerWriter
 from authz.transport.codec import parse_check_request
 from authz.transport.decision_ids import decision_ids
 from authz.transport.laps import UNTIMED, Laps
+from authz.transport.repeats import Question, Repeat, Repeats, read_question
 from authz.transport.tracing import KEEP, SETTLE, CheckTrace
 
 TIMED_ONE_IN: Final = 64
@@ -33,19 +36,8 @@ _log: Final = structlog.get_logger("scopegate.engine")
 class Observer(Protocol):
     """Is told of every decision before its answer leaves: for the audit trail, the metrics, the key sources."""
 
-    def decided(  # noqa: PLR0913 - facts of one check; a value that holds them would be made for each
-        self,
-        outcome: Outcome,
-        request: AccessRequest | None,
-        *,
-        decision_id: str,
-        at: float,
-        seconds: float,
-        traceparent: str | None = None,
-    ) -> Awaitable[None] | None:
-        """Take note. `request` is None where the question could not be read; `at` is in seconds since the epoch.
-
-        `traceparent` is that of a traced check, which the request need not have: Envoy may have begun the trace.
+    def decided(self, case: Case, occasion: Occasion) -> Awaitable[None] | None:
+        """Take note: of the same case each time that the same is asked and answered from memory.
 
         Does not wait. What it returns is to be awaited before the answer leaves; None lets it leave at once. An
         allow of which no note can be taken is refused: either raises `Denied`. Any other exception turns the
@@ -74,12 +66,21 @@ class Settler(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Serving:
-    """Everything that belongs to one policy, swapped as a whole. Without a snapshot every check is `not_ready`."""
+    """Everything that belongs to one policy, swapped as a whole. Without a snapshot every check is `not_ready`.
+
+    `remembered` bounds the repeated questions that are known again. INVARIANT: they belong to this one value, and a
+    `dataclasses.replace` of it begins with none: whatever is exchanged, nothing that rested on it is left.
+    """
 
     snapshot: Snapshot | None
     answers: AnswerWriter
     observer: Observer
     settler: Settler | None = None
+    remembered: int = DEFAULT_REMEMBERED
+    repeats: Repeats = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "repeats", Repeats(self.remembered))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,41 +204,51 @@ class Engine:
         # INVARIANT: read once. A reload in between must not give a check two policies.
         serving = self.serving
         at = self._clock()
-        request: AccessRequest | None = None
         self._checks += 1
         timed = self._checks % TIMED_ONE_IN == 0
         laps = Laps() if timed or trace is not None else UNTIMED
-
-        def observe(outcome: Outcome) -> Awaitable[None] | None:
-            return serving.observer.decided(
-                outcome,
-                request,
-                decision_id=decision_id.decode("ascii"),
-                at=at,
-                seconds=time.perf_counter() - started,
-                traceparent=None if trace is None else trace.parent,
-            )
-
+        request: AccessRequest | None = None
         try:
-            try:
-                request = parse_check_request(data)
-                outcome = _checked(request, serving.snapshot, at, laps.enter)
-            except Denied as denied:
-                outcome = _denied(serving, denied.reason, denied.detail)
-            if (doubt := _doubt(outcome)) is not None:
-                if ask and serving.settler is not None and serving.settler.can_settle(doubt):
-                    if trace is not None:
-                        trace.decided(outcome, decision_id.decode("ascii"), laps)
-                    return _Unsettled(serving.settler, doubt)
-                outcome = _with_problem(outcome, problem)
-            laps.enter(Phase.ANSWER)
-            answer = serving.answers.serialize_outcome(outcome, decision_id, request)
-            laps.enter(Phase.RECORD)
-            noted = _noted(serving, outcome, answer, observe, decision_id)
+            # A traced check is taken apart, so that its trace shows the parts.
+            question = None if trace is not None else read_question(data)
+            repeat = None if question is None else serving.repeats.find(question, at)
+            if question is not None and repeat is not None and _is_let_pass(repeat, serving.snapshot, at):
+                laps.enter(Phase.RECORD)
+                answer = decision_id.join(repeat.answer)
+                occasion = Occasion(
+                    decision_id.decode("ascii"),
+                    at,
+                    time.perf_counter() - started,
+                    question.source_address,
+                    question.request_id,
+                    question.traceparent,
+                )
+                noted = _noted(serving, repeat.case, occasion, answer)
+            else:
+                try:
+                    request = parse_check_request(data)
+                    outcome = _checked(request, serving.snapshot, at, laps.enter)
+                except Denied as denied:
+                    outcome = _denied(serving, denied.reason, denied.detail)
+                if (doubt := _doubt(outcome)) is not None:
+                    if ask and serving.settler is not None and serving.settler.can_settle(doubt):
+                        if trace is not None:
+                            trace.decided(outcome, decision_id.decode("ascii"), laps)
+                        return _Unsettled(serving.settler, doubt)
+                    outcome = _with_problem(outcome, problem)
+                laps.enter(Phase.ANSWER)
+                prepared = serving.answers.prepare_outcome(outcome, request)
+                answer = decision_id.join(prepared)
+                if question is not None and request is not None:
+                    serving.repeats.keep(question, request, outcome, prepared, at)
+                laps.enter(Phase.RECORD)
+                noted = _noted(
+                    serving, Case.of(outcome, request), _occasion(request, begun, at, trace), answer
+                )
+                if trace is not None:
+                    trace.decided(outcome, decision_id.decode("ascii"), laps)
             if timed:
                 serving.observer.timed(laps.end())
-            if trace is not None:
-                trace.decided(outcome, decision_id.decode("ascii"), laps)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as defect:  # noqa: BLE001 - caught here and nowhere else; a panic in cryptography's Rust is no Exception
@@ -245,38 +256,55 @@ class Engine:
             answer = serving.answers.serialize_denial(Reason.INTERNAL_ERROR, decision_id)
             # The defect may lie in the observer itself, and the denial must leave all the same.
             with suppress(Exception):
-                observe(_denied(serving, Reason.INTERNAL_ERROR, type(defect).__name__))
+                failed = _denied(serving, Reason.INTERNAL_ERROR, type(defect).__name__)
+                serving.observer.decided(Case.of(failed, request), _occasion(request, begun, at, trace))
             return answer
         return noted
+
+
+def _is_let_pass(repeat: Repeat, snapshot: Snapshot | None, at: float) -> bool:
+    """Whether nobody has revoked what it rests on; on every check, as `check` does."""
+    if snapshot is None or snapshot.revocations is None:
+        return False
+    principal = repeat.case.outcome.principal
+    if principal is not None:
+        try:
+            snapshot.revocations.check(principal, at)
+        except Denied:
+            return False
+    return True
+
+
+def _occasion(
+    request: AccessRequest | None, begun: _Begun, at: float, trace: CheckTrace | None
+) -> Occasion:
+    decision_id, started = begun
+    return Occasion.of(
+        request,
+        decision_id=decision_id.decode("ascii"),
+        at=at,
+        seconds=time.perf_counter() - started,
+        traceparent=None if trace is None else trace.parent,
+    )
 
 
 def _waiting(trace: CheckTrace | None, name: str) -> AbstractContextManager[None]:
     return nullcontext() if trace is None else trace.waiting(name)
 
 
-def _noted(
-    serving: Serving,
-    outcome: Outcome,
-    answer: bytes,
-    observe: Callable[[Outcome], Awaitable[None] | None],
-    decision_id: bytes,
-) -> bytes | _Unkept:
-    try:
-        kept = observe(outcome)
-    except Denied as denied:
-        return serving.answers.serialize_denial(
-            denied.reason, decision_id, warehouse=_warehouse_name(outcome)
-        )
-    return answer if kept is None else _unkept(serving, outcome, answer, kept, decision_id)
-
-
-def _unkept(
-    serving: Serving, outcome: Outcome, answer: bytes, kept: Awaitable[None], decision_id: bytes
-) -> _Unkept:
+def _noted(serving: Serving, case: Case, occasion: Occasion, answer: bytes) -> bytes | _Unkept:
     def refusal(reason: Reason) -> bytes:
-        return serving.answers.serialize_denial(reason, decision_id, warehouse=_warehouse_name(outcome))
+        warehouse = case.outcome.warehouse
+        name = None if warehouse is None else warehouse.name
+        return serving.answers.serialize_denial(reason, occasion.decision_id.encode("ascii"), warehouse=name)
 
-    return _Unkept(answer, kept, allowed=isinstance(outcome.decision, Allow), refusal=refusal)
+    try:
+        kept = serving.observer.decided(case, occasion)
+    except Denied as denied:
+        return refusal(denied.reason)
+    if kept is None:
+        return answer
+    return _Unkept(answer, kept, allowed=isinstance(case.outcome.decision, Allow), refusal=refusal)
 
 
 async def _when_kept(unkept: _Unkept, decision_id: bytes) -> bytes:
@@ -288,10 +316,6 @@ async def _when_kept(unkept: _Unkept, decision_id: bytes) -> bytes:
         _log.error("defect", decision_id=decision_id.decode("ascii"), exc_info=defect)
         return unkept.refusal(Reason.INTERNAL_ERROR)
     return unkept.answer
-
-
-def _warehouse_name(outcome: Outcome) -> str | None:
-    return None if outcome.warehouse is None else outcome.warehouse.name
 
 
 def _doubt(outcome: Outcome) -> Doubt | None:

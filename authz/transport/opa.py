@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from authz.case import Case, Occasion
 from authz.check import Outcome, Snapshot
 from authz.errors import Denied, Reason
 from authz.opa.answering import OpaAddress, Result, answer_question
@@ -72,8 +73,10 @@ class OpaDesk:
             outcome = _refused(serving, Reason.INTERNAL_ERROR, type(defect).__name__)
             told = _told(outcome, None)
         try:
+            seconds = time.perf_counter() - started
             kept = serving.observer.decided(
-                outcome, request, decision_id=decision_id, at=at, seconds=time.perf_counter() - started
+                Case.of(outcome, request),
+                Occasion.of(request, decision_id=decision_id, at=at, seconds=seconds),
             )
             if kept is not None:
                 await kept
