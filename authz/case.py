@@ -3,6 +3,8 @@
 from typing import Final, NamedTuple, Self
 
 from authz.check import Outcome
+from authz.errors import Reason
+from authz.policy.decision import Allow
 from authz.request import AccessRequest
 
 
@@ -13,21 +15,18 @@ class Case:
     put into words once: `told` belongs to whoever records it.
     """
 
-    __slots__ = ("host", "method", "outcome", "path", "told")
+    __slots__ = ("allowed", "host", "method", "outcome", "path", "reason", "told", "warehouse")
 
-    def __init__(self, outcome: Outcome, method: str | None = None, host: str = "", path: str = "") -> None:
+    def __init__(self, outcome: Outcome, request: AccessRequest | None) -> None:
+        decision = outcome.decision
         self.outcome: Final = outcome
-        self.method: Final = method
-        self.host: Final = host
-        self.path: Final = path
+        self.allowed: Final = isinstance(decision, Allow)
+        self.reason: Final = Reason.GRANTED if isinstance(decision, Allow) else decision.reason
+        self.warehouse: Final = None if outcome.warehouse is None else outcome.warehouse.name
+        self.method: Final = None if request is None else request.method
+        self.host: Final = "" if request is None else request.host
+        self.path: Final = "" if request is None else request.path
         self.told: tuple[str, str] | None = None
-
-    @classmethod
-    def of(cls, outcome: Outcome, request: AccessRequest | None) -> Self:
-        """The outcome of `request`, which is None where the question could not be read."""
-        if request is None:
-            return cls(outcome)
-        return cls(outcome, request.method, request.host, request.path)
 
 
 class Occasion(NamedTuple):
@@ -36,6 +35,7 @@ class Occasion(NamedTuple):
     `traceparent` is that of a traced check, or what the request says: a client's text.
     """
 
+    case: Case
     decision_id: str
     at: float
     seconds: float
@@ -44,8 +44,9 @@ class Occasion(NamedTuple):
     traceparent: str | None = None
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - the facts of one check
         cls,
+        outcome: Outcome,
         request: AccessRequest | None,
         *,
         decision_id: str,
@@ -53,11 +54,12 @@ class Occasion(NamedTuple):
         seconds: float,
         traceparent: str | None = None,
     ) -> Self:
-        """That of `request`; `traceparent` is that of the trace that it belongs to, in place of the request's own."""
+        """The first time. `traceparent` is that of the trace that `request` belongs to, in place of its own."""
+        case = Case(outcome, request)
         if request is None:
-            return cls(decision_id, at, seconds, traceparent=traceparent)
+            return cls(case, decision_id, at, seconds, traceparent=traceparent)
         parent = traceparent_of(request) if traceparent is None else traceparent
-        return cls(decision_id, at, seconds, request.source_address, request.request_id, parent)
+        return cls(case, decision_id, at, seconds, request.source_address, request.request_id, parent)
 
 
 def traceparent_of(request: AccessRequest) -> str | None:

@@ -59,7 +59,8 @@ class Remembered:
     valid_until: float
 
 
-# Denials before anybody was identified that no passing of time undoes; of an ended token it is true from then on.
+# Denials before anybody was identified that no passing of time undoes; of an ended token it is true from then on. Where
+# a doubt is left, new keys would.
 _LASTING: Final = frozenset(
     {
         Reason.CREDENTIAL_MISSING,
@@ -112,7 +113,8 @@ class Outcome:
     form can be kept; `request_rewrites` is what this request needs beside it. Both are None on a denial.
     `remembered` says that the decision was; the credentials were, too, then. Until `holds_until` (seconds since the
     epoch) the same question, asked again, has the same outcome, if nothing but the time, its id, its trace and the address
-    that it comes from differ and the revocations let its principal pass; 0 where each has to be checked anew.
+    that it comes from differ, the revocations let its principal pass, and a doubt cannot be settled; 0 where each has to be
+    checked anew.
     """
 
     decision: Final[Decision]
@@ -168,7 +170,7 @@ def check(
         if not decision.per_request and not _opens_once(principal, snapshot.policy):
             holds_until = min(decided.valid_until, principal.expires_at)
     except Denied as denied:
-        if principal is None and denied.doubt is None and denied.reason in _LASTING:
+        if principal is None and denied.reason in _LASTING:
             holds_until = math.inf
         decision, rewrites, request_rewrites = (
             Deny(reason=denied.reason, detail=denied.detail, doubt=denied.doubt),

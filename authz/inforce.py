@@ -269,9 +269,7 @@ class InForce:
             else [each.name for each in policy.warehouses.values() if each.accepts.takes_basic],
             remembered=self._remembered,
         )
-        if snapshot is not None:
-            self._watch_memories(snapshot, answers)
-        return Serving(
+        serving = Serving(
             snapshot=snapshot,
             answers=answers,
             observer=Recording(
@@ -287,22 +285,29 @@ class InForce:
                 self._introspectors.by_issuer,
                 check_timeout_seconds=policy.edge.check_timeout_seconds,
             ),
+            remembered=self._remembered,
         )
+        self._watch_memories(serving)
+        return serving
 
     def _signing_keys(self) -> SigningKeys | None:
         keys = self.published_keys()
         return keys if isinstance(keys, SigningKeys) else None
 
-    def _watch_memories(self, snapshot: Snapshot, answers: AnswerWriter) -> None:
-        self._metrics.watch_memories(
-            {
-                **snapshot.authenticator.memories,
-                "decisions": snapshot.remembered,
-                "vouched": snapshot.vouched,
-                "statements": snapshot.examiner.remembered,
-                "answers": answers.allows,
-            }
-        )
+    def _watch_memories(self, serving: Serving) -> None:
+        snapshot = serving.snapshot
+        if snapshot is not None:
+            self._metrics.watch_memories(
+                {
+                    **snapshot.authenticator.memories,
+                    "decisions": snapshot.remembered,
+                    "vouched": snapshot.vouched,
+                    "statements": snapshot.examiner.remembered,
+                    "answers": serving.answers.allows,
+                    "repeats": serving.repeats.allows,
+                    "repeated_denials": serving.repeats.denials,
+                }
+            )
 
     def _keys_changed(self) -> None:
         if self._policy is None:
@@ -323,13 +328,13 @@ class InForce:
         if materials.signing != snapshot.signing:
             # With what was decided goes what was signed for it: by a key that may not be published any more.
             changed = replace(changed, signing=materials.signing, remembered=Memory(self._remembered))
-            self._watch_memories(changed, serving.answers)
             _log.info("signing_keys_changed", **_told(materials.signing))
         if changed.revocations is not snapshot.revocations:
             entries = _entries(changed.revocations)
             self._metrics.revocations_in_force(entries)
             _log.info("revocations_changed", entries=entries)
-        self.engine.serving = replace(serving, snapshot=changed)
+        self.engine.serving = exchanged = replace(serving, snapshot=changed)
+        self._watch_memories(exchanged)
 
     def _introspected(self, issuer: str, outcome: Introspected, problem: str | None) -> None:
         self._metrics.introspected(issuer, outcome.value)

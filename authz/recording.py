@@ -4,12 +4,11 @@ from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authz.audit.record import Noted, Recorder
+from authz.audit.record import Recorder
 from authz.audit.sink import AuditSink
-from authz.case import Case, Occasion
+from authz.case import Occasion
 from authz.check import Phase
 from authz.errors import Denied, Reason
-from authz.policy.decision import Allow
 from authz.telemetry.metrics import Metrics
 from authz.transport.tracing import CheckTrace
 
@@ -58,35 +57,32 @@ class Recording:
         self._metrics = metrics
         self._audit = audit
 
-    def decided(self, case: Case, occasion: Occasion) -> "Kept | None":
+    def decided(self, occasion: Occasion) -> "Kept | None":
         """Take note; see `Observer`."""
-        decision = case.outcome.decision
-        allowed = isinstance(decision, Allow)
-        reason = Reason.GRANTED if isinstance(decision, Allow) else decision.reason
+        case = occasion.case
         try:
-            future = self._audit.offer(Noted(self._recorder, case, occasion))
+            future = self._audit.offer((self._recorder, occasion))
         except Denied as denied:
-            self._count(case, occasion, denied.reason if allowed else reason)
-            if allowed:
+            self._count(occasion, denied.reason if case.allowed else case.reason)
+            if case.allowed:
                 raise
             return None  # the sink has counted what is lost
-        if future is None or not allowed:
-            self._count(case, occasion, reason)
+        if future is None or not case.allowed:
+            self._metrics.noted(occasion)
+            if case.reason is Reason.INTERNAL_ERROR:
+                self._metrics.defect()
             return None if future is None else Kept(future, lambda _: None)
-        return Kept(future, partial(self._count, case, occasion))
+        return Kept(future, partial(self._count, occasion))
 
-    def _count(self, case: Case, occasion: Occasion, reason: Reason) -> None:
-        outcome = case.outcome
+    def _count(self, occasion: Occasion, reason: Reason) -> None:
         self._metrics.decided(
-            None if outcome.warehouse is None else outcome.warehouse.name,
+            occasion.case.warehouse,
             reason,
             occasion.seconds,
-            warm=outcome.remembered,
+            warm=occasion.case.outcome.remembered,
             traceparent=occasion.traceparent,
             at=occasion.at,
         )
-        if reason is Reason.INTERNAL_ERROR:
-            self._metrics.defect()
 
     def timed(self, phases: Iterable[tuple[Phase, float]]) -> None:
         """Take note; see `Observer`."""

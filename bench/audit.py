@@ -20,6 +20,7 @@ from authz.audit.options import Mode
 from authz.audit.query import QUESTIONS, Filters, TrailDatabase
 from authz.audit.reading import find_files
 from authz.audit.verify import verify
+from authz.case import Occasion
 from authz.request import AccessRequest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -37,13 +38,17 @@ REQUEST = AccessRequest(
 )
 
 
+def _occasion(decision_id: str) -> Occasion:
+    return Occasion.of(OUTCOME, REQUEST, decision_id=decision_id, at=1.79e9, seconds=3e-5)
+
+
 def buffered(path: Path, records: int) -> None:
     """A burst: all records are offered as fast as they can be."""
     trail = open_trail(path, max_queued=10**9)
     ids = [f"{number:032x}" for number in range(records)]
     cpu, mine = time.process_time(), time.thread_time()
     for decision_id in ids:
-        trail.offer(RECORDER.note(OUTCOME, REQUEST, decision_id=decision_id, at=1.79e9))
+        trail.offer((RECORDER, _occasion(decision_id)))
     mine = time.thread_time() - mine
     trail.close()
     cpu = time.process_time() - cpu
@@ -64,8 +69,7 @@ async def strict(path: Path, at_once: int, seconds: float) -> None:
         number = 0
         while (started := time.perf_counter()) < ends:
             number += 1
-            note = RECORDER.note(OUTCOME, REQUEST, decision_id=f"{name:016x}{number:016x}", at=1.79e9)
-            kept = trail.offer(note)
+            kept = trail.offer((RECORDER, _occasion(f"{name:016x}{number:016x}")))
             assert kept is not None
             assert await kept
             waits.append(time.perf_counter() - started)

@@ -25,13 +25,14 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import authz.check
+from authz.case import Occasion
 from authz.check import check
-from authz.errors import Reason
 from authz.identity.credentials import read_credentials
 from authz.policy.decision import Allow
 from authz.rendering.render import render_request
 from authz.transport.codec import parse_check_request
 from authz.transport.decision_ids import decision_ids
+from authz.transport.repeats import Repeats, read_question
 from bench.inprocess import InProcess
 from bench.questions import ask, token
 
@@ -95,8 +96,20 @@ class Bench(InProcess):
             raise SystemExit(f"the benchmark's question is denied: {decision}")
         ids = decision_ids()
         decide = authz.check._decide  # noqa: SLF001 - a phase has no public name
-        record = self.recorder.note(outcome, request, decision_id="0" * 32, at=now)
+        question = read_question(data)
+        if question is None:
+            raise SystemExit("the benchmark's question is not in Envoy's form")
+        repeats = Repeats(1)
+        repeats.keep(question, request, outcome, self.answers.prepare_outcome(outcome), now)
+        repeat = repeats.find(question[0], now)
+        if repeat is None:
+            raise SystemExit("the benchmark's question is not known again")
+        occasion = Occasion(
+            repeat.case, "0" * 32, now, 3e-5, "192.0.2.7", "8f14e45f-ceea-467f-9e3c-3d2a8f1f0b11"
+        )
         steps: dict[str, Callable[[], object]] = {
+            "repeat: read": lambda: read_question(data),
+            "repeat: find": lambda: repeats.find(question[0], now),
             "codec: parse": lambda: parse_check_request(data),
             "route": lambda: policy.routes.find(request),
             "authenticate (cached)": lambda: snapshot.authenticator.authenticate(
@@ -107,10 +120,9 @@ class Bench(InProcess):
                 decision, principal, request, policy.version, None
             ),
             "codec: serialize": lambda: self.answers.serialize_outcome(outcome, next(ids), request),
-            "audit: record": lambda: self.recorder.note(outcome, request, decision_id="0" * 32, at=now),
-            "audit: hand over": lambda: self.audit.offer(record),
-            "audit: line (writer's thread)": lambda: self.recorder.body(record),
-            "metrics": lambda: (self.metrics.decided("sales", Reason.GRANTED, 3e-5, warm=True),),
+            "audit: hand over": lambda: self.audit.offer((self.recorder, occasion)),
+            "audit: line (writer's thread)": lambda: self.recorder.body(occasion),
+            "metrics": lambda: self.metrics.noted(occasion),
         }
         return {name: self.cost(step, self._checks, time.thread_time) for name, step in steps.items()}
 

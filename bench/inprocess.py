@@ -30,11 +30,9 @@ from tests.tokens import jwks
 class WrittenAtOnce(NoAudit):
     """Makes the line of each record, and keeps none."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-
     def offer(self, noted: Noted) -> None:
-        self._recorder.body(noted)
+        recorder, occasion = noted
+        recorder.body(occasion)
 
 
 class InProcess:
@@ -51,7 +49,7 @@ class InProcess:
         self.load_seconds = time.perf_counter() - started
         self.metrics = Metrics()
         self.recorder = Recorder(policy_reads(self.policy))
-        self.audit: AuditSink = WrittenAtOnce(self.recorder) if directory is None else self._trail(directory)
+        self.audit: AuditSink = WrittenAtOnce() if directory is None else self._trail(directory)
         self.answers = AnswerWriter(policy_version=self.policy.version, public_url=None)
         self.snapshot = self.fresh_snapshot()
         self.engine = self.engine_of(self.snapshot, self.answers)

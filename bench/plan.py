@@ -12,10 +12,9 @@ from bench.edge import Edge, Traffic, jwt_authn, part_of
 from bench.flat import flatness
 from bench.footprint import footprint, reload_under_load
 from bench.generators import LoadFailed, find_h2load
-from bench.guard import AT_MOST, floors_of
-from bench.inprocess import InProcess
+from bench.guard import AT_MOST, found
 from bench.processes import Ended
-from bench.questions import KEYS, ask, forged, token
+from bench.questions import KEYS, forged, token
 from bench.targets import ENGINES, PEERS, TARGETS, Place, Running, Target, scopegate
 from bench.verify import verification
 from tests.span_collector import SpanCollector
@@ -33,6 +32,7 @@ class Size:
     seconds: float
     rounds: int
     people: int
+    new: int
     cold: int
     tokens: int
     reload_grants: int
@@ -45,6 +45,7 @@ FULL: Final = Size(
     seconds=5.0,
     rounds=3,
     people=1_000,
+    new=24_000,
     cold=5_000,
     tokens=100_000,
     reload_grants=10_000,
@@ -56,6 +57,7 @@ QUICK: Final = Size(
     seconds=2.0,
     rounds=1,
     people=1_000,
+    new=24_000,
     cold=1_500,
     tokens=10_000,
     reload_grants=1_000,
@@ -67,6 +69,7 @@ SMOKE: Final = Size(
     seconds=0.2,
     rounds=1,
     people=40,
+    new=100,
     cold=60,
     tokens=100,
     reload_grants=50,
@@ -138,8 +141,7 @@ class Run:
         return None
 
     def _guard(self) -> None:
-        found = floors_of(InProcess(10).engine.decide, ask(token("emma")))
-        self.results["guard"] = {"floors": found, "at_most": AT_MOST}
+        self.results["guard"] = {"floors": found(), "at_most": AT_MOST}
 
     def _verification(self) -> None:
         self.results["verification"] = verification(max(20, self.size.pairs // 2))
@@ -175,6 +177,8 @@ class Run:
         self._note(
             target.name, "mixed", measure.saturated(running, LOAD, files.mixed(mapped=mapped), seconds)
         )
+        new = files.new(self.size.new, mapped=mapped)
+        self._note(target.name, "new questions", measure.saturated(running, LOAD, new, seconds, "allowed"))
         for algorithm in KEYS:
             if algorithm != "RS256":
                 warm = files.warm(algorithm, mapped=mapped)

@@ -116,6 +116,6 @@ def _line(axes: "Axes", of: str, points: Sequence[tuple[int, float]]) -> None:
     axes.set_xticks([number for number, _ in points], [f"{number:,}" for number, _ in points])
     axes.set_ylim(0, 1.4 * max(taken for _, taken in points))
     where = "in the policy" if of == "grants" else "in the token"
-    axes.set_title(f"a warm decision, µs, by {of} {where}", loc="left", fontsize=10)
+    axes.set_title(f"a new question of somebody known, µs, by {of} {where}", loc="left", fontsize=10)
     axes.tick_params(labelsize=8)
     _plain(axes)

@@ -103,6 +103,13 @@ class RequestFiles:
             f"warm-{algorithm}", lambda: [ask(token("emma", algorithm=algorithm))], mapped=mapped
         )
 
+    def new(self, number: int, *, mapped: bool = False) -> Path:
+        """So many questions of one person, each another one: more than are remembered."""
+        bearer = token("emma")
+        return self._once(
+            "new", lambda: [ask(bearer, f"/api/sales?page={page}") for page in range(number)], mapped=mapped
+        )
+
     def denied(self, *, mapped: bool = False) -> Path:
         return self._once("denied", lambda: [ask(forged())], mapped=mapped)
 

@@ -100,8 +100,9 @@ def _checks(results: Results) -> Sheet:
 def _kinds(results: Results) -> Sheet:
     kinds = [
         "warm",
-        "denied",
+        "new questions",
         "mixed",
+        "denied",
         *(f"warm {a}" for a in KEYS if a != "RS256"),
         *(f"cold {a}" for a in KEYS),
     ]

@@ -57,11 +57,19 @@ def verdicts(results: Results) -> list[Verdict]:
         *_flat(results),
         *_cold(results),
         *_reload(results),
+        *_guarded(results),
+    ]
+
+
+def _guarded(results: Results) -> list[Verdict]:
+    guard = results["guard"]
+    return [
         Verdict(
-            line="regression guard: a warm decision, in floors",
-            found=results["guard"].get("floors"),
-            limit=results["guard"].get("at_most", 0.0),
-        ),
+            line=f"regression guard: a question that is asked {name}, in floors",
+            found=guard.get("floors", {}).get(name),
+            limit=limit,
+        )
+        for name, limit in guard.get("at_most", {}).items()
     ]
 
 
@@ -102,7 +110,7 @@ def _flat(results: Results) -> list[Verdict]:
         rows = {int(number): one["ratio"] for number, one in found.get(of, {}).items()}
         lines.append(
             Verdict(
-                line=f"flat: a warm check with {max(rows, default=0):,} {of}, of one with {min(rows, default=0):,}",
+                line=f"flat: a new question of somebody known, with {max(rows, default=0):,} {of}, of one with {min(rows, default=0):,}",
                 found=max(rows.values(), default=None),
                 limit=FLAT,
             )

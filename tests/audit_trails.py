@@ -16,6 +16,7 @@ from authz.audit.record import Noted, Recorder
 from authz.audit.sink import Fate
 from authz.audit.store import Store
 from authz.audit.trail import Trail
+from authz.case import Occasion
 from authz.check import Outcome
 from authz.request import AccessRequest
 from tests.unit.transport.outcomes import denied
@@ -31,10 +32,14 @@ def noted(
     number: int = 0, outcome: Outcome | None = None, *, request: AccessRequest | None = None, **changes: Any
 ) -> Noted:
     """What the deciding thread hands over; by default a denial without a question."""
-    note = RECORDER.note(
-        denied() if outcome is None else outcome, request, decision_id=f"{number:032x}", at=float(number)
+    occasion = Occasion.of(
+        denied() if outcome is None else outcome,
+        request,
+        decision_id=f"{number:032x}",
+        at=float(number),
+        seconds=3e-5,
     )
-    return note._replace(**changes)
+    return RECORDER, occasion._replace(**changes)
 
 
 class Notes:
@@ -115,5 +120,6 @@ class Fragile:
 
 def body_of(note: Noted) -> Mapping[str, Any]:
     """The record as JSON, without its place in a chain."""
-    body: Mapping[str, Any] = json.loads(f"{{{note.recorder.body(note)}}}")
+    recorder, occasion = note
+    body: Mapping[str, Any] = json.loads(f"{{{recorder.body(occasion)}}}")
     return body

@@ -37,7 +37,10 @@ class Chain:
 
     def add(self, kind: str, body: str) -> bytes:
         """The next line, with its newline. `body` is the JSON of its own members, in ASCII, without braces."""
-        return self._link(f"{self._beginning(kind)},{body}}}".encode("ascii"))
+        line = (
+            f'{{"v":1,"kind":"{kind}","writer":"{self.writer}","seq":{self.seq},"prev":"{self.head}",{body}}}'
+        )
+        return self._link(line.encode("ascii"))
 
     def add_object(self, kind: str, members: Mapping[str, object]) -> bytes:
         """`add`, for members that are not JSON yet."""
@@ -46,14 +49,12 @@ class Chain:
     def seal(self, at: float, why: str) -> bytes:
         """A line that signs the chain up to and with itself; without a key it only says that it was there."""
         key = "null" if self._signer is None else f'"{self._signer.key_id}"'
-        signed = f'{self._beginning("seal")},"at":{at!r},"why":"{why}","key":{key}'.encode("ascii")
+        beginning = f'{{"v":1,"kind":"seal","writer":"{self.writer}","seq":{self.seq},"prev":"{self.head}"'
+        signed = f'{beginning},"at":{at!r},"why":"{why}","key":{key}'.encode("ascii")
         signature = b"null"
         if self._signer is not None:
             signature = b'"%s"' % self._signer.sign(SEAL_CONTEXT + signed).hex().encode("ascii")
         return self._link(signed + SIGNATURE_MARK + signature + b"}")
-
-    def _beginning(self, kind: str) -> str:
-        return f'{{"v":1,"kind":"{kind}","writer":"{self.writer}","seq":{self.seq},"prev":"{self.head}"'
 
     def _link(self, line: bytes) -> bytes:
         self.head = hashlib.sha256(line).hexdigest()

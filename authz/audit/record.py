@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from authz.audit.facts import NOTHING_READ, PolicyReads
 from authz.case import Case, Occasion
@@ -29,12 +29,8 @@ _MAX_REMEMBERED: Final = 20_000
 _json: Final = json.JSONEncoder(separators=(",", ":"), default=dict).encode
 
 
-class Noted(NamedTuple):
-    """What is kept of a decision until it is written. The request is not in it, only what may be recorded of it."""
-
-    recorder: "Recorder"
-    case: Case
-    occasion: Occasion
+Noted = tuple["Recorder", Occasion]
+"""What is kept of a decision until it is written. The request is not in it, only what may be recorded of it."""
 
 
 class Recorder:
@@ -48,14 +44,20 @@ class Recorder:
         self._actors: dict[tuple[Principal, str], str] = {}
         self._answers: dict[Decision, str] = {}
 
-    def body(self, noted: Noted) -> str:
+    def body(self, occasion: Occasion) -> str:
         """The members of the record's JSON object, without its braces: ASCII, in one order."""
-        case, occasion = noted.case, noted.occasion
+        case = occasion.case
         if case.told is None:
             case.told = self._told(case, occasion.at)
         before, after = case.told
         beginning = f'"at":{occasion.at!r},"decision_id":"{occasion.decision_id}",{before}'
-        return f"{beginning}{_differing(occasion)}{after}" if after else beginning
+        if not after:
+            return beginning
+        request_id = f'"{occasion.request_id}"' if _REQUEST_ID.match(occasion.request_id) else "null"
+        return (
+            f'{beginning},"source_address":{_quoted(occasion.source_address)},"request_id":{request_id},'
+            f'"trace_id":{_maybe(_trace_id(occasion.traceparent))}{after}'
+        )
 
     def _told(self, case: Case, at: float) -> tuple[str, str]:
         """What stands before and behind that which differs each time that the same is asked."""
@@ -93,14 +95,6 @@ class Recorder:
             known = _actor(principal, self.reads.get(warehouse, NOTHING_READ))
             _remember(self._actors, (principal, warehouse), known)
         return known
-
-
-def _differing(occasion: Occasion) -> str:
-    request_id = occasion.request_id if _REQUEST_ID.match(occasion.request_id) else None
-    return (
-        f',"source_address":{_quoted(occasion.source_address)},"request_id":{_maybe(request_id)},'
-        f'"trace_id":{_maybe(_trace_id(occasion.traceparent))}'
-    )
 
 
 def _remember(known: dict[Any, str], key: object, text: str) -> None:

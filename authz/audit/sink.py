@@ -21,7 +21,9 @@ class AuditSink(Protocol):
     """Takes records from the thread of the checks, so `offer` does not wait."""
 
     def offer(self, noted: Noted) -> "Future[bool] | None":
-        """Take over a record. A future: the answer leaves when it is done; an allow only if it is true then.
+        """Take over a record.
+
+        A future: the answer leaves when it is done; an allow only if it is true then.
 
         Raises `Denied(audit_unavailable)` for a record that cannot be taken; it is counted as lost.
         """

@@ -23,8 +23,8 @@ from authz.audit.options import Mode, Overflow, TrailSettings
 from authz.audit.record import Noted, Recorder
 from authz.audit.sink import Fate
 from authz.audit.store import Store
+from authz.case import Occasion
 from authz.errors import Denied, Reason
-from authz.policy.decision import Allow
 
 _MAX_BATCH: Final = 1_000
 _GATHER_SECONDS: Final = 0.01
@@ -90,10 +90,11 @@ class Trail:
         return len(self._queue)
 
     def offer(self, noted: Noted) -> Waiting | None:
+        _, occasion = noted
         waiting: Waiting | None = None
         if len(self._queue) >= self._limit:
-            waiting = self._overflow(noted)
-        elif self._strict and isinstance(noted.case.outcome.decision, Allow):
+            waiting = self._overflow(occasion)
+        elif self._strict and occasion.case.allowed:
             waiting = asyncio.get_running_loop().create_future()
             self._overflowing = False
         self._queue.append((noted, waiting))
@@ -116,13 +117,13 @@ class Trail:
 
     # In the thread of the checks.
 
-    def _overflow(self, noted: Noted) -> Waiting:
+    def _overflow(self, occasion: Occasion) -> Waiting:
         if not self._overflowing:
             self._overflowing = True
             self._told(f"the audit queue is full at {self._limit:,} records: {self._settings.overflow.value}")
         # A client that gives up leaves its record behind, so there is an end to waiting, too.
         if self._settings.overflow is Overflow.REFUSE or len(self._queue) >= 2 * self._limit:
-            self._lost(1, noted.occasion.at, noted.occasion.at, Fate.DROPPED_QUEUE_FULL)
+            self._lost(1, occasion.at, occasion.at, Fate.DROPPED_QUEUE_FULL)
             raise Denied(Reason.AUDIT_UNAVAILABLE, "the audit queue is full")
         return asyncio.get_running_loop().create_future()
 
@@ -181,8 +182,8 @@ class Trail:
         written = [entry for entry in batch if entry not in broken] if broken else batch
         self._counted(Fate.WRITTEN, len(written))
         _settle(written, kept=True)
-        for entry in broken:
-            self._lost(1, entry[0].occasion.at, entry[0].occasion.at, Fate.DROPPED_WRITE_FAILED)
+        for (_, occasion), _ in broken:
+            self._lost(1, occasion.at, occasion.at, Fate.DROPPED_WRITE_FAILED)
         _settle(broken, kept=False)
 
     def _lines(self, batch: Sequence[Entry], gap: _Gap) -> tuple[list[bytes], list[Entry]]:
@@ -192,17 +193,17 @@ class Trail:
             members = {"lost": gap.lost, "since": gap.since, "until": gap.until, "cause": gap.cause}
             lines.append(chain.add_object("gap", {"at": self._clock(), **members}))
         for entry in batch:
-            noted = entry[0]
+            (recorder, occasion), _ = entry
             try:
-                body = noted.recorder.body(noted)
+                body = recorder.body(occasion)
             except Exception as defect:  # noqa: BLE001 - one record must not take the others with it
                 self._told(f"an audit record could not be made: {type(defect).__name__}")
                 broken.append(entry)
                 continue
-            version = noted.case.outcome.policy_version
+            version = occasion.case.outcome.policy_version
             if version not in self._announced:
                 self._announced.add(version)
-                lines.append(self._policy_line(noted.recorder, version))
+                lines.append(self._policy_line(recorder, version))
             lines.append(chain.add("decision", body))
         return lines, broken
 
@@ -223,7 +224,7 @@ class Trail:
             self._failing = True
             self._told(f"audit records cannot be written: {error.strerror or type(error).__name__}")
         if self._strict or self._closing.is_set():
-            times = [entry[0].occasion.at for entry in batch]
+            times = [occasion.at for (_, occasion), _ in batch]
             self._lost(len(batch), min(times), max(times), Fate.DROPPED_WRITE_FAILED)
             _settle(batch, kept=False)
             return

@@ -74,6 +74,7 @@ class Verification:
         self._seen_known: set[str] = set()
         self._states: dict[str, _State] = {}
         self._claims: list[_Claim] = []
+        self._claimed: set[tuple[str, str]] = set()
         self._fragments: dict[str, Finding] = {}
         self._file = ""
         self._line = 0
@@ -200,6 +201,10 @@ class Verification:
         except ValueError:
             self._find(Fault.NOT_A_LINE, "it is no start line", writer, 0)
             return
+        if (self._file, writer) in self._claimed:
+            self._find(
+                Fault.SEQUENCE_BROKEN, "a writer that began behind this one stands before it", writer, 0
+            )
         torn = None if after is None else after.torn
         if torn is not None:
             fragment = self._fragments.pop(torn.sha256, None)
@@ -219,6 +224,7 @@ class Verification:
                 Fault.SEQUENCE_BROKEN, "it did not stand behind this line when it was written", writer, 0
             )
         self._claims.append(_Claim(writer, after, self._file, self._line))
+        self._claimed.add((self._file, after.writer))
         before = self._states.get(after.writer)
         if before is not None:
             before.found_end = after.seq

@@ -5,7 +5,7 @@ every check. One thread writes these, and the same thread answers the scrape, so
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -20,9 +20,13 @@ _DECISIONS_HELP: Final = "Decisions by warehouse, outcome and reason"
 
 
 class Decisions(Collector):
-    """Counts decisions. `warehouse` is a configured name, or None where no warehouse was found."""
+    """Counts decisions. `warehouse` is a configured name, or None where no warehouse was found.
 
-    def __init__(self) -> None:
+    `catch_up` is called before the series are read.
+    """
+
+    def __init__(self, catch_up: Callable[[], None]) -> None:
+        self._catch_up = catch_up
         self._granted: dict[str | None, int] = {}
         self._denied: dict[tuple[str | None, Reason], int] = {}
 
@@ -41,6 +45,7 @@ class Decisions(Collector):
 
     # Python 3.11 has no typing.override, hence the remark.
     def collect(self) -> Iterator[Metric]:  # type: ignore[explicit-override]
+        self._catch_up()
         family = CounterMetricFamily(DECISIONS, _DECISIONS_HELP, labels=["warehouse", "outcome", "reason"])
         for granted_by, number in self._granted.items():
             family.add_metric([granted_by or "", "allow", Reason.GRANTED.value], number)
@@ -61,11 +66,21 @@ class _Times:
 
 
 class Times(Collector):
-    """A histogram of seconds with one label, whose values are a closed set that is given here."""
+    """A histogram of seconds with one label, whose values are a closed set that is given here.
 
-    def __init__(
-        self, name: str, text: str, label: str, values: Sequence[str], buckets: Sequence[float]
+    `catch_up` is called before the series are read.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a histogram is made of
+        self,
+        name: str,
+        text: str,
+        label: str,
+        values: Sequence[str],
+        buckets: Sequence[float],
+        catch_up: Callable[[], None] = lambda: None,
     ) -> None:
+        self._catch_up = catch_up
         self._name, self._text, self._label = name, text, label
         self._bounds = tuple(buckets)
         self._times = {value: _Times(len(self._bounds) + 1) for value in values}
@@ -81,6 +96,7 @@ class Times(Collector):
 
     # Python 3.11 has no typing.override, hence the remark.
     def collect(self) -> Iterator[Metric]:  # type: ignore[explicit-override]
+        self._catch_up()
         family = HistogramMetricFamily(self._name, self._text, labels=[self._label])
         names = [*map(repr, self._bounds), "+Inf"]
         for value, times in self._times.items():

@@ -125,7 +125,8 @@ class AsgiServer:
             return
         self._in_flight += 1
         try:
-            answer = self._answer(scope, message_of(body, MAX_REQUEST_BYTES))
+            data = message_of(body, MAX_REQUEST_BYTES)
+            answer = self._begin(data) if self._traces is None else self._traced(self._traces, scope, data)
             if not isinstance(answer, bytes):
                 answer = await _unless_gone(answer, receive, _seconds_left(scope))
             await send(_START)
@@ -151,18 +152,16 @@ class AsgiServer:
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _answer(self, scope: Scope, data: bytes) -> Answering:
-        if self._traces is not None:
-            parent = self._traces.parent(
-                [
-                    ("traceparent", value.decode("latin-1"))
-                    for name, value in scope["headers"]
-                    if name == b"traceparent"
-                ]
-            )
-            if parent is not None:
-                return self._settle(data, parent)
-        return self._begin(data)
+    def _traced(self, traces: TraceGate, scope: Scope, data: bytes) -> Answering:
+        """The answer, with its trace if the caller's is sampled."""
+        parent = traces.parent(
+            [
+                ("traceparent", value.decode("latin-1"))
+                for name, value in scope["headers"]
+                if name == b"traceparent"
+            ]
+        )
+        return self._begin(data) if parent is None else self._settle(data, parent)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]

@@ -9,15 +9,16 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 import structlog
 
-from authz.case import Case, Occasion
+from authz.case import Occasion
 from authz.check import Outcome, Phase, Snapshot, check
 from authz.errors import Denied, Doubt, Reason
 from authz.memory import DEFAULT_REMEMBERED
-from authz.policy.decision import Allow, Deny
+from authz.policy.decision import Deny
 from authz.request import AccessRequest
 from authz.signing.keys import SigningKeys
 from authz.transport.answers import AnswerWriter
@@ -36,8 +37,8 @@ _log: Final = structlog.get_logger("scopegate.engine")
 class Observer(Protocol):
     """Is told of every decision before its answer leaves: for the audit trail, the metrics, the key sources."""
 
-    def decided(self, case: Case, occasion: Occasion) -> Awaitable[None] | None:
-        """Take note: of the same case each time that the same is asked and answered from memory.
+    def decided(self, occasion: Occasion) -> Awaitable[None] | None:
+        """Take note. Its case is the same object each time that the same is asked and answered from memory.
 
         Does not wait. What it returns is to be awaited before the answer leaves; None lets it leave at once. An
         allow of which no note can be taken is refused: either raises `Denied`. Any other exception turns the
@@ -101,6 +102,20 @@ class _Unkept:
 
 _Begun = tuple[bytes, float]
 """The id of a decision, and when it was begun, in seconds of `time.perf_counter`."""
+
+
+class _Asked:
+    """One check while it runs; `request` is None until it has been read."""
+
+    __slots__ = ("at", "begun", "data", "laps", "request", "trace")
+
+    def __init__(self, data: bytes, begun: _Begun, at: float, laps: Laps, trace: CheckTrace | None) -> None:
+        self.data = data
+        self.begun = begun
+        self.at = at
+        self.laps = laps
+        self.trace = trace
+        self.request: AccessRequest | None = None
 
 
 class Engine:
@@ -200,70 +215,89 @@ class Engine:
         problem: str | None = None,
         trace: CheckTrace | None = None,
     ) -> bytes | _Unsettled | _Unkept:
-        decision_id, started = begun
         # INVARIANT: read once. A reload in between must not give a check two policies.
         serving = self.serving
         at = self._clock()
         self._checks += 1
         timed = self._checks % TIMED_ONE_IN == 0
         laps = Laps() if timed or trace is not None else UNTIMED
-        request: AccessRequest | None = None
+        asked = _Asked(data, begun, at, laps, trace)
         try:
             # A traced check is taken apart, so that its trace shows the parts.
             question = None if trace is not None else read_question(data)
-            repeat = None if question is None else serving.repeats.find(question, at)
-            if question is not None and repeat is not None and _is_let_pass(repeat, serving.snapshot, at):
-                laps.enter(Phase.RECORD)
-                answer = decision_id.join(repeat.answer)
-                occasion = Occasion(
-                    decision_id.decode("ascii"),
-                    at,
-                    time.perf_counter() - started,
-                    question.source_address,
-                    question.request_id,
-                    question.traceparent,
-                )
-                noted = _noted(serving, repeat.case, occasion, answer)
+            repeat = None if question is None else serving.repeats.find(question[0], at)
+            if (
+                question is not None
+                and repeat is not None
+                and problem is None
+                and _stands(repeat, serving, at)
+            ):
+                noted: bytes | _Unsettled | _Unkept = _again(serving, repeat, question, asked)
             else:
-                try:
-                    request = parse_check_request(data)
-                    outcome = _checked(request, serving.snapshot, at, laps.enter)
-                except Denied as denied:
-                    outcome = _denied(serving, denied.reason, denied.detail)
-                if (doubt := _doubt(outcome)) is not None:
-                    if ask and serving.settler is not None and serving.settler.can_settle(doubt):
-                        if trace is not None:
-                            trace.decided(outcome, decision_id.decode("ascii"), laps)
-                        return _Unsettled(serving.settler, doubt)
-                    outcome = _with_problem(outcome, problem)
-                laps.enter(Phase.ANSWER)
-                prepared = serving.answers.prepare_outcome(outcome, request)
-                answer = decision_id.join(prepared)
-                if question is not None and request is not None:
-                    serving.repeats.keep(question, request, outcome, prepared, at)
-                laps.enter(Phase.RECORD)
-                noted = _noted(
-                    serving, Case.of(outcome, request), _occasion(request, begun, at, trace), answer
-                )
-                if trace is not None:
-                    trace.decided(outcome, decision_id.decode("ascii"), laps)
-            if timed:
+                noted = _anew(serving, question, asked, ask=ask, problem=problem)
+            if timed and not isinstance(noted, _Unsettled):
                 serving.observer.timed(laps.end())
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as defect:  # noqa: BLE001 - caught here and nowhere else; a panic in cryptography's Rust is no Exception
+            decision_id, _ = begun
             _log.error("defect", decision_id=decision_id.decode("ascii"), exc_info=defect)
-            answer = serving.answers.serialize_denial(Reason.INTERNAL_ERROR, decision_id)
             # The defect may lie in the observer itself, and the denial must leave all the same.
             with suppress(Exception):
                 failed = _denied(serving, Reason.INTERNAL_ERROR, type(defect).__name__)
-                serving.observer.decided(Case.of(failed, request), _occasion(request, begun, at, trace))
-            return answer
+                serving.observer.decided(_occasion(failed, asked))
+            return serving.answers.serialize_denial(Reason.INTERNAL_ERROR, decision_id)
         return noted
 
 
-def _is_let_pass(repeat: Repeat, snapshot: Snapshot | None, at: float) -> bool:
-    """Whether nobody has revoked what it rests on; on every check, as `check` does."""
+def _again(serving: Serving, repeat: Repeat, question: Question, asked: _Asked) -> bytes | _Unkept:
+    decision_id, started = asked.begun
+    answer = decision_id.join(repeat.answer)
+    if asked.laps is not UNTIMED:
+        asked.laps.enter(Phase.RECORD)
+    _, address, request_id, traceparent = question
+    now = time.perf_counter()
+    # What the class itself does, without its call: this is in every check.
+    occasion = tuple.__new__(
+        Occasion,
+        (repeat.case, decision_id.decode("ascii"), asked.at, now - started, address, request_id, traceparent),
+    )
+    return _noted(serving, occasion, answer)
+
+
+def _anew(
+    serving: Serving, question: Question | None, asked: _Asked, *, ask: bool, problem: str | None
+) -> bytes | _Unsettled | _Unkept:
+    decision_id, _ = asked.begun
+    laps, trace = asked.laps, asked.trace
+    try:
+        asked.request = request = parse_check_request(asked.data)
+        outcome = _checked(request, serving.snapshot, asked.at, laps.enter)
+    except Denied as denied:
+        outcome = _denied(serving, denied.reason, denied.detail)
+    if (doubt := _doubt(outcome)) is not None:
+        if ask and serving.settler is not None and serving.settler.can_settle(doubt):
+            if trace is not None:
+                trace.decided(outcome, decision_id.decode("ascii"), laps)
+            return _Unsettled(serving.settler, doubt)
+        outcome = _with_problem(outcome, problem)
+    laps.enter(Phase.ANSWER)
+    prepared = serving.answers.prepare_outcome(outcome, asked.request)
+    if question is not None and asked.request is not None and problem is None:
+        serving.repeats.keep(question, asked.request, outcome, prepared, asked.at)
+    answer = decision_id.join(prepared)
+    laps.enter(Phase.RECORD)
+    noted = _noted(serving, _occasion(outcome, asked), answer)
+    if trace is not None:
+        trace.decided(outcome, decision_id.decode("ascii"), laps)
+    return noted
+
+
+def _stands(repeat: Repeat, serving: Serving, at: float) -> bool:
+    """Whether nobody has revoked what it rests on, nor can settle a doubt; on every check, as if it were the first."""
+    snapshot, settler = serving.snapshot, serving.settler
+    if repeat.doubt is not None and settler is not None and settler.can_settle(repeat.doubt):
+        return False
     if snapshot is None or snapshot.revocations is None:
         return False
     principal = repeat.case.outcome.principal
@@ -275,16 +309,15 @@ def _is_let_pass(repeat: Repeat, snapshot: Snapshot | None, at: float) -> bool:
     return True
 
 
-def _occasion(
-    request: AccessRequest | None, begun: _Begun, at: float, trace: CheckTrace | None
-) -> Occasion:
-    decision_id, started = begun
+def _occasion(outcome: Outcome, asked: _Asked) -> Occasion:
+    decision_id, started = asked.begun
     return Occasion.of(
-        request,
+        outcome,
+        asked.request,
         decision_id=decision_id.decode("ascii"),
-        at=at,
+        at=asked.at,
         seconds=time.perf_counter() - started,
-        traceparent=None if trace is None else trace.parent,
+        traceparent=None if asked.trace is None else asked.trace.parent,
     )
 
 
@@ -292,19 +325,19 @@ def _waiting(trace: CheckTrace | None, name: str) -> AbstractContextManager[None
     return nullcontext() if trace is None else trace.waiting(name)
 
 
-def _noted(serving: Serving, case: Case, occasion: Occasion, answer: bytes) -> bytes | _Unkept:
-    def refusal(reason: Reason) -> bytes:
-        warehouse = case.outcome.warehouse
-        name = None if warehouse is None else warehouse.name
-        return serving.answers.serialize_denial(reason, occasion.decision_id.encode("ascii"), warehouse=name)
-
+def _noted(serving: Serving, occasion: Occasion, answer: bytes) -> bytes | _Unkept:
     try:
-        kept = serving.observer.decided(case, occasion)
+        kept = serving.observer.decided(occasion)
     except Denied as denied:
-        return refusal(denied.reason)
+        return _refusal(serving, occasion, denied.reason)
     if kept is None:
         return answer
-    return _Unkept(answer, kept, allowed=isinstance(case.outcome.decision, Allow), refusal=refusal)
+    return _Unkept(answer, kept, allowed=occasion.case.allowed, refusal=partial(_refusal, serving, occasion))
+
+
+def _refusal(serving: Serving, occasion: Occasion, reason: Reason) -> bytes:
+    decision_id = occasion.decision_id.encode("ascii")
+    return serving.answers.serialize_denial(reason, decision_id, warehouse=occasion.case.warehouse)
 
 
 async def _when_kept(unkept: _Unkept, decision_id: bytes) -> bytes:

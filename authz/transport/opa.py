@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from authz.case import Case, Occasion
+from authz.case import Occasion
 from authz.check import Outcome, Snapshot
 from authz.errors import Denied, Reason
 from authz.opa.answering import OpaAddress, Result, answer_question
@@ -75,8 +75,7 @@ class OpaDesk:
         try:
             seconds = time.perf_counter() - started
             kept = serving.observer.decided(
-                Case.of(outcome, request),
-                Occasion.of(request, decision_id=decision_id, at=at, seconds=seconds),
+                Occasion.of(outcome, request, decision_id=decision_id, at=at, seconds=seconds)
             )
             if kept is not None:
                 await kept

@@ -14,6 +14,7 @@ from authz.audit.lines import LINE, DecisionLine
 from authz.audit.reading import find_files
 from authz.audit.record import Recorder
 from authz.audit.replay import Replay, Replayed, Verdict, principal_of
+from authz.case import Occasion
 from authz.check import Outcome
 from authz.errors import Denied
 from authz.identity.principal import CertificateIdentity, Claims, Method, Principal
@@ -155,8 +156,8 @@ def _lines(
     )
     with tempfile.TemporaryDirectory() as directory:
         trail = open_trail(Path(directory) / "audit.jsonl")
-        note = Recorder(policy_reads(OLD)).note(outcome, request, decision_id="d" * 32, at=now)
-        trail.offer(note)
+        occasion = Occasion.of(outcome, request, decision_id="d" * 32, at=now, seconds=3e-5)
+        trail.offer((Recorder(policy_reads(OLD)), occasion))
         trail.close()
         assert find_files([Path(directory)])
         return (Path(directory) / "audit.jsonl").read_bytes().splitlines(keepends=True)

@@ -122,6 +122,16 @@ def test_any_change_is_found(change: Change, rng: random.Random) -> None:
         assert not _is_intact(after), change.__name__
 
 
+def test_every_move_of_a_line_is_found() -> None:
+    """Also that of a writer's first line to the front of its file, where it has no line to stand behind."""
+    lines = _trail()
+    for start, line in enumerate(lines):
+        rest = [*lines[:start], *lines[start + 1 :]]
+        for end in (0, 1, len(rest) // 2, len(rest)):
+            if end != start:
+                assert not _is_intact(b"".join([*rest[:end], line, *rest[end:]])), (start, end)
+
+
 def test_every_line_matters() -> None:
     """Not by sampling: each line removed, each line repeated, each tail cut."""
     lines = list(_trail())

@@ -7,6 +7,7 @@ import pytest
 from authz.audit.facts import policy_reads
 from authz.audit.record import Noted, Recorder
 from authz.audit.sink import AuditSink, NoAudit
+from authz.case import Occasion
 from authz.check import Outcome
 from authz.errors import Denied, Reason
 from authz.recording import Kept, Recording
@@ -28,7 +29,7 @@ class Keeping(NoAudit):
 def _noted(outcome: Outcome) -> tuple[Metrics, list[Noted]]:
     metrics, audit = Metrics(), Keeping()
     recording = Recording(Recorder(policy_reads(None)), metrics=metrics, audit=audit)
-    recording.decided(outcome, None, decision_id="d" * 32, at=1.0, seconds=30e-6)
+    recording.decided(Occasion.of(outcome, None, decision_id="d" * 32, at=1.0, seconds=30e-6))
     return metrics, audit.records
 
 
@@ -79,7 +80,7 @@ def _decisions(metrics: Metrics, reason: str) -> float | None:
 def _decided(audit: AuditSink, outcome: Outcome) -> tuple[Metrics, Kept | None]:
     metrics = Metrics()
     recording = Recording(Recorder({}), metrics=metrics, audit=audit)
-    return metrics, recording.decided(outcome, None, decision_id="d" * 32, at=1.0, seconds=30e-6)
+    return metrics, recording.decided(Occasion.of(outcome, None, decision_id="d" * 32, at=1.0, seconds=30e-6))
 
 
 def test_an_allow_without_a_record_is_refused_and_a_denial_stays_one() -> None:

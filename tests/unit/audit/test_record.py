@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from authz.audit.facts import PolicyReads, policy_reads
-from authz.audit.record import Recorder, route_of
+from authz.audit.record import Noted, Recorder, route_of
+from authz.case import Occasion
 from authz.check import Outcome
 from authz.errors import Reason
 from authz.identity.principal import CertificateIdentity, Claims, Method, Principal
@@ -38,7 +39,13 @@ def _request(path: str = "/api/sales/eu") -> AccessRequest:
 
 
 def _note(outcome: Outcome, request: AccessRequest | None, reads: PolicyReads) -> Any:
-    return Recorder({"sales": reads}).note(outcome, request, decision_id="d" * 32, at=1_790_000_000.25)
+    occasion = Occasion.of(outcome, request, decision_id="d" * 32, at=1_790_000_000.25, seconds=3e-5)
+    return Recorder({"sales": reads}), occasion
+
+
+def line_of(note: Noted) -> str:
+    recorder, occasion = note
+    return recorder.body(occasion)
 
 
 def _record(outcome: Outcome, request: AccessRequest | None = None, reads: PolicyReads = READS) -> Any:
@@ -84,7 +91,7 @@ def test_an_allow_has_who_what_and_the_answer() -> None:
 def test_nothing_secret_of_the_request_is_in_a_record(outcome: Outcome) -> None:
     """Neither token, cookie, other headers, query nor body, and no path unless a condition reads it."""
     note = _note(outcome, _request(f"/api/{CANARY}"), READS)
-    assert CANARY not in note.recorder.body(note)
+    assert CANARY not in line_of(note)
 
 
 def test_the_path_is_recorded_where_the_policy_reads_it() -> None:
@@ -208,7 +215,7 @@ def test_a_record_is_one_line_of_ascii(text: str) -> None:
     person = replace(PERSON, subject=text, groups=frozenset({text}), claims=Claims({"department": [text]}))
     reads = PolicyReads(groups=None, claims=frozenset({("department",)}))
     note = _note(denied(principal=person), None, reads)
-    body = note.recorder.body(note)
+    body = line_of(note)
     assert body.isascii()
     assert "\n" not in body
     actor = body_of(note)["actor"]
@@ -226,11 +233,12 @@ def test_a_trace_that_somebody_else_began_is_the_records_trace() -> None:
     own, begun = "a" * 32, "b" * 32
     for header in ((), (f"00-{own}-00f067aa0ba902b7-01",), ("x",)):
         request = AccessRequest(method="GET", host="h", path="/", headers={"traceparent": header})
-        note = recorder.note(
+        occasion = Occasion.of(
             denied(),
             request,
             decision_id="d" * 32,
             at=1_790_000_000.25,
+            seconds=3e-5,
             traceparent=f"00-{begun}-00f067aa0ba902b7-01",
         )
-        assert f'"trace_id":"{begun}"' in recorder.body(note)
+        assert f'"trace_id":"{begun}"' in recorder.body(occasion)

@@ -253,7 +253,7 @@ def test_a_record_that_cannot_be_made_takes_no_other_with_it(tmp_path: Path) -> 
     path, notes = tmp_path / "audit.jsonl", Notes()
     trail = open_trail(path, notes)
     trail.offer(noted(0))
-    trail.offer(noted(1, decision=object()))
+    trail.offer(noted(1, case=object()))
     trail.offer(noted(2))
     trail.close()
     assert decisions_of(path) == [0, 2]

@@ -31,6 +31,7 @@ def question(
     attributes.tls_session.sni = "warehouse.example"
     if warehouse is not None:
         attributes.context_extensions["warehouse"] = warehouse
+    attributes.request.time.FromNanoseconds(1_790_000_000_123_456_789)
     http = attributes.request.http
     http.id, http.method, http.path, http.host = "1234567890", method, path, host
     http.scheme, http.protocol, http.size = "https", "HTTP/2", -1

@@ -9,10 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
-from authz.check import Outcome, Phase
+from authz.case import Occasion
+from authz.check import Phase
 from authz.errors import Denied, Reason
-from authz.policy.decision import Allow
-from authz.request import AccessRequest
 from authz.transport.answers import AnswerWriter
 from authz.transport.engine import TIMED_ONE_IN, Engine, Serving
 from tests.unit.transport.questions import question
@@ -24,21 +23,12 @@ class Notes:
     def __init__(self, failure: BaseException | None = None) -> None:
         self.failure = failure
         self.phases: list[dict[Phase, float]] = []
-        self.seen: list[tuple[Reason, AccessRequest | None, str, float]] = []
+        self.seen: list[tuple[Reason, str | None, str, float]] = []
 
-    def decided(
-        self,
-        outcome: Outcome,
-        request: AccessRequest | None,
-        *,
-        decision_id: str,
-        at: float,
-        seconds: float,
-        traceparent: str | None = None,
-    ) -> None:
-        assert seconds >= 0
-        reason = Reason.GRANTED if isinstance(outcome.decision, Allow) else outcome.decision.reason
-        self.seen.append((reason, request, decision_id, at))
+    def decided(self, occasion: Occasion) -> None:
+        assert occasion.seconds >= 0
+        case = occasion.case
+        self.seen.append((case.reason, case.method, occasion.decision_id, occasion.at))
         if self.failure is not None:
             raise self.failure
 
@@ -75,9 +65,8 @@ def test_without_a_policy_every_check_is_denied() -> None:
     """Before the first policy is loaded the answer is 503 `not_ready`, never silence and never an allow."""
     notes = Notes()
     assert _answer(_engine(notes).decide(question().SerializeToString())) == (14, 503, "not_ready")
-    ((reason, request, decision_id, at),) = notes.seen
-    assert reason is Reason.NOT_READY
-    assert request is not None
+    ((reason, method, decision_id, at),) = notes.seen
+    assert (reason, method) == (Reason.NOT_READY, "GET")
     assert (len(decision_id), at) == (32, 1_790_000_000.0)
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from authz.check import Outcome, Phase
+from authz.case import Occasion
+from authz.check import Phase
 from authz.errors import Denied, Reason
-from authz.policy.decision import Allow
-from authz.request import AccessRequest
 from authz.transport.answers import AnswerWriter
 from authz.transport.engine import Serving
 from authz.transport.opa import OpaDesk
@@ -28,20 +27,9 @@ class Notes:
         self._failure, self._later = failure, later
         self.seen: list[tuple[Reason, str]] = []
 
-    def decided(
-        self,
-        outcome: Outcome,
-        request: AccessRequest | None,
-        *,
-        decision_id: str,
-        at: float,
-        seconds: float,
-        traceparent: str | None = None,
-    ) -> Awaitable[None] | None:
-        assert request is not None
-        assert (request.source_address, at) == ("10.0.0.1", NOW)
-        reason = Reason.GRANTED if isinstance(outcome.decision, Allow) else outcome.decision.reason
-        self.seen.append((reason, decision_id))
+    def decided(self, occasion: Occasion) -> Awaitable[None] | None:
+        assert (occasion.source_address, occasion.at) == ("10.0.0.1", NOW)
+        self.seen.append((occasion.case.reason, occasion.decision_id))
         if self._failure is not None and not self._later:
             raise self._failure
         return self._kept() if self._later else None

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
-from authz.check import Outcome
+from authz.case import Occasion
 from authz.errors import Denied, Doubt, Reason, TokenDoubt
 from authz.policy.decision import Deny
 from authz.transport.answers import AnswerWriter
@@ -77,10 +77,11 @@ class Notes:
         self.seen: list[Reason] = []
         self.details: list[str] = []
 
-    def decided(self, outcome: Outcome, *_: object, **__: object) -> None:
-        assert isinstance(outcome.decision, Deny)
-        self.seen.append(outcome.decision.reason)
-        self.details.append(outcome.decision.detail)
+    def decided(self, occasion: Occasion) -> None:
+        decision = occasion.case.outcome.decision
+        assert isinstance(decision, Deny)
+        self.seen.append(decision.reason)
+        self.details.append(decision.detail)
 
     def timed(self, *_: object) -> None:
         """Nobody measures."""
