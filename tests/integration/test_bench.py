@@ -171,7 +171,7 @@ def test_the_decision_alone_and_envoys_own_filter_are_measured(directory: Path) 
     )
 
     assert results["failed"] == {}
-    assert results["guard"]["floors"] > 1
+    assert min(results["guard"]["floors"].values()) > 1
     assert set(results["flatness"]) == {"grants", "groups"}
     assert {"RS256", "ES256", "EdDSA", "a chain of three"} <= set(results["verification"])
     if "generator of load" not in results["absent"]:
@@ -184,7 +184,7 @@ def test_a_step_that_fails_is_told(directory: Path) -> None:
     results = smoke(directory, *steps, expected=1, program=("-c", BROKEN))
 
     assert "ended with status 7" in results["failed"]["round 1: scopegate-grpcio"]
-    assert results["guard"]["floors"] > 1
+    assert min(results["guard"]["floors"].values()) > 1
 
 
 BROKEN = """
