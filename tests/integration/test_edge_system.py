@@ -1,6 +1,7 @@
 """The whole real system: what people with real tokens and certificates get through the real Envoy."""
 
 import time
+import urllib.request
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -280,3 +281,38 @@ def test_workers_that_are_gone_cost_an_answer_never_data(running: WholeSystem) -
     ] * 3
     assert running.ask("/healthz").status == 200
     assert running.warehouse.take() == []
+
+
+def _known_again(system: WholeSystem, memory: str) -> int:
+    """How often the workers have found a question in this memory."""
+    found = 0.0
+    for address in system.operators_ports():
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        for line in text.splitlines():
+            if line.startswith(f'scopegate_memory_lookups_total{{memory="{memory}",outcome="hit"}}'):
+                found += float(line.rpartition(" ")[2])
+    return int(found)
+
+
+@pytest.mark.parametrize("repeats", ["repeats", "repeated_denials"])
+def test_what_envoy_asks_again_is_known_again(system: WholeSystem, repeats: str) -> None:
+    """Over new connections, with ids and traces of their own; each answer and record is right for its own request."""
+    allowed = repeats == "repeats"
+    token = system.token("rita", "analysts-emea" if allowed else "marketing")
+    before = _known_again(system, repeats)
+    answers = []
+    for number in range(10):
+        trace = f"00-{number + 1:032x}-00f067aa0ba902b7-00"
+        reply = system.ask("/ledger/again?page=1", token, headers=[("traceparent", trace)])
+        answers.append((reply.status, reply.header("x-scope-decision-id")))
+    assert _known_again(system, repeats) >= before + 10 - WORKERS
+    assert {status for status, _ in answers} == {200 if allowed else 403}
+    ids = {decision_id for _, decision_id in answers}
+    assert len(ids) == 10
+    wait_until(lambda: ids <= {line.get("decision_id") for line in system.audit()}, "every check is recorded")
+    records = [line for line in system.audit() if line.get("decision_id") in ids]
+    assert len({record["asked"]["request_id"] for record in records}) == 10
+    assert {record["asked"]["trace_id"] for record in records} == {f"{n + 1:032x}" for n in range(10)}
+    assert {record["actor"]["subject"] for record in records} == {"rita"}
+    assert {record["outcome"] for record in records} == {"allow" if allowed else "deny"}
