@@ -4,6 +4,7 @@ The one thing of a request that is shown is the trace id of an exemplar: 32 hex 
 """
 
 import time
+from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final
@@ -242,10 +243,14 @@ class Metrics:
 
     def _catch_up(self) -> None:
         noted, self._noted = self._noted, []
-        for case, _, at, seconds, _, _, traceparent in noted:
-            self._decisions.count(case.warehouse, case.reason)
-            warmth = "warm" if case.outcome.remembered else "cold"
-            self._check_seconds.observe(warmth, seconds, traceparent, at)
+        for case, times in Tally(occasion.case for occasion in noted).items():
+            self._decisions.count(case.warehouse, case.reason, times)
+        self._check_seconds.observe_all(
+            [
+                ("warm" if case.outcome.remembered else "cold", seconds, traceparent, at)
+                for case, _, at, seconds, _, _, traceparent in noted
+            ]
+        )
 
     def timed(self, phases: Iterable[tuple[Phase, float]]) -> None:
         """The phases of one check out of many, with their seconds."""

@@ -5,7 +5,7 @@ every check. One thread writes these, and the same thread answers the scrape, so
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -30,14 +30,14 @@ class Decisions(Collector):
         self._granted: dict[str | None, int] = {}
         self._denied: dict[tuple[str | None, Reason], int] = {}
 
-    def count(self, warehouse: str | None, reason: Reason) -> None:
-        """One more."""
+    def count(self, warehouse: str | None, reason: Reason, times: int = 1) -> None:
+        """So many more."""
         if reason is Reason.GRANTED:
-            self._granted[warehouse] = self._granted.get(warehouse, 0) + 1
+            self._granted[warehouse] = self._granted.get(warehouse, 0) + times
         else:
             # The hash of an enum's member is computed in Python: this costs four times as much.
             key = (warehouse, reason)
-            self._denied[key] = self._denied.get(key, 0) + 1
+            self._denied[key] = self._denied.get(key, 0) + times
 
     def expect(self, warehouse: str) -> None:
         """Have a series from now on: a counter that appears with its first increase hides that from a rate."""
@@ -87,12 +87,18 @@ class Times(Collector):
 
     def observe(self, value: str, seconds: float, traceparent: str | None = None, at: float = 0.0) -> None:
         """Note one time. `traceparent` is the header's raw text: it is read at the scrape, if it is still there."""
-        times = self._times[value]
-        bucket = bisect_left(self._bounds, seconds)
-        times.counts[bucket] += 1
-        times.total += seconds
-        if traceparent is not None:
-            times.traces[bucket] = (traceparent, seconds, at)
+        self.observe_all([(value, seconds, traceparent, at)])
+
+    def observe_all(self, observed: Iterable[tuple[str, float, str | None, float]]) -> None:
+        """`observe` many."""
+        bounds, all_times = self._bounds, self._times
+        for value, seconds, traceparent, at in observed:
+            times = all_times[value]
+            bucket = bisect_left(bounds, seconds)
+            times.counts[bucket] += 1
+            times.total += seconds
+            if traceparent is not None:
+                times.traces[bucket] = (traceparent, seconds, at)
 
     # Python 3.11 has no typing.override, hence the remark.
     def collect(self) -> Iterator[Metric]:  # type: ignore[explicit-override]
