@@ -47,7 +47,7 @@ def test_every_script_is_run_here() -> None:
     runnable = {
         path.stem for path in (ROOT / "bench").glob("*.py") if '__name__ == "__main__"' in path.read_text()
     }
-    assert runnable - {"noop_grpcio", "noop_pyvoy", "guard", "tether", "threads"} == set(SCRIPTS)
+    assert runnable - {"noop_grpcio", "noop_pyvoy", "guard", "soak", "tether", "threads"} == set(SCRIPTS)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -94,6 +94,22 @@ def test_the_threads_of_a_server_are_counted() -> None:
     assert done.returncode == 0, done.stderr
     assert "noop-grpcio: for one check" in done.stdout
     assert re.search(r"python\S* +│ +\d+\.\d", done.stdout)
+
+
+def test_a_soak_asks_for_as_long_as_it_is_told(directory: Path) -> None:
+    """And says what it needs where Go has not built the generator."""
+    few = ("--target=scopegate-grpcio", "--minutes=0.03", "--rate=50", "--people=20")
+    done = run("bench/soak.py", *few, TMPDIR=str(directory))
+
+    assert running_in(directory) == []
+    if (ROOT / "build" / "bench" / "load").is_file():
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"^scopegate-grpcio: 9\d checks, none failed", done.stdout, re.MULTILINE), (
+            done.stdout
+        )
+    else:
+        assert done.returncode == 1
+        assert "make bench-peers" in done.stderr
 
 
 def smoke(
