@@ -42,8 +42,8 @@ class Size:
 
 
 FULL: Final = Size(
-    seconds=5.0,
-    rounds=3,
+    seconds=4.0,
+    rounds=2,
     people=1_000,
     new=24_000,
     cold=5_000,

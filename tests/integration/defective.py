@@ -18,12 +18,14 @@ class Defective:
         self._kept = kept
 
     def offer(self, noted: Noted) -> "asyncio.Future[bool] | None":
-        if noted.path == DEFECT and noted.principal is not None:
+        _, occasion = noted
+        outcome = occasion.case.outcome
+        if occasion.case.path == DEFECT and outcome.principal is not None:
             # Nobody awaits it: asyncio speaks up when it is collected.
             forgotten = asyncio.get_running_loop().create_future()
-            forgotten.set_exception(ValueError(f"forgotten: {noted.principal!r}"))
+            forgotten.set_exception(ValueError(f"forgotten: {outcome.principal!r}"))
             del forgotten
-            raise ValueError(f"cannot keep {noted!r}")
+            raise ValueError(f"cannot keep {occasion!r}: {outcome!r}")
         return self._kept.offer(noted)
 
     def reopen(self) -> None:

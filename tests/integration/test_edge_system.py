@@ -267,22 +267,6 @@ def test_workers_that_hang_cost_an_answer_never_data(system: WholeSystem) -> Non
     assert len(system.warehouse.take()) == 6
 
 
-def test_workers_that_are_gone_cost_an_answer_never_data(running: WholeSystem) -> None:
-    """The last test of the module, because it ends the workers: the kept answer stays closed, too."""
-    token = running.token()
-    assert running.ask("/api/gone", token).status == 200
-    running.warehouse.reset()
-    for worker in running.workers:
-        worker.__exit__()
-
-    replies = [running.ask(target, token) for target in ("/api/gone", "/ledger/gone", "/unknown")]
-    assert [(reply.status, reply.json()["reason"]) for reply in replies] == [
-        (503, "decision_unavailable")
-    ] * 3
-    assert running.ask("/healthz").status == 200
-    assert running.warehouse.take() == []
-
-
 def _known_again(system: WholeSystem, memory: str) -> int:
     """How often the workers have found a question in this memory."""
     found = 0.0
@@ -316,3 +300,19 @@ def test_what_envoy_asks_again_is_known_again(system: WholeSystem, repeats: str)
     assert {record["asked"]["trace_id"] for record in records} == {f"{n + 1:032x}" for n in range(10)}
     assert {record["actor"]["subject"] for record in records} == {"rita"}
     assert {record["outcome"] for record in records} == {"allow" if allowed else "deny"}
+
+
+def test_workers_that_are_gone_cost_an_answer_never_data(running: WholeSystem) -> None:
+    """The last test of the module, because it ends the workers: the kept answer stays closed, too."""
+    token = running.token()
+    assert running.ask("/api/gone", token).status == 200
+    running.warehouse.reset()
+    for worker in running.workers:
+        worker.__exit__()
+
+    replies = [running.ask(target, token) for target in ("/api/gone", "/ledger/gone", "/unknown")]
+    assert [(reply.status, reply.json()["reason"]) for reply in replies] == [
+        (503, "decision_unavailable")
+    ] * 3
+    assert running.ask("/healthz").status == 200
+    assert running.warehouse.take() == []
