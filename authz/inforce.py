@@ -79,8 +79,8 @@ class InForce:
         self._loaded_at: float | None = None
         self._refused: tuple[str, ...] = ()
         self._tried: PolicySet | None = None
-        self._seen: Fingerprint = ()
-        self._seen_revocations: Fingerprint = ()
+        self._seen: Fingerprint = frozenset()
+        self._seen_revocations: Fingerprint = frozenset()
         self._unread = False
         self._loading = asyncio.Lock()
         self._attempts: dict[tuple[SourceKind, str], SourceStatus] = {}
@@ -99,7 +99,8 @@ class InForce:
         """Put the policy of the files in force if it is a good one, else say what is wrong; whether it was."""
         async with self._loading:
             # Before reading: a change during the load is seen as one afterwards.
-            self._seen = fingerprint(self.files())
+            looked_at = frozenset(self.files())
+            self._seen = fingerprint(looked_at)
             again, self._unread = self._unread, False
             try:
                 with uncollected():
@@ -116,6 +117,8 @@ class InForce:
                     [f"{self._place}: the policy could not be loaded ({type(error).__name__})"]
                 )
             self._tried = policy
+            # The files that it names and no policy before did: not a change, or each start would load it twice.
+            self._seen |= fingerprint(set(self.files()) - looked_at)
             if self._policy is not None and policy.version == self._policy.version:
                 self._accepted(Reload.UNCHANGED)
                 return True

@@ -12,7 +12,7 @@ from typing import Final
 
 from watchfiles import awatch
 
-Fingerprint = tuple[tuple[str, int, int, int, int], ...]
+Fingerprint = frozenset[tuple[str, int, int, int, int]]
 
 _QUIET_MILLISECONDS: Final = 100
 _MAX_GROUPED_MILLISECONDS: Final = 500
@@ -37,7 +37,7 @@ def fingerprint(paths: Iterable[Path]) -> Fingerprint:
             except OSError:
                 continue
             found.append((str(file), status.st_ino, status.st_size, status.st_mode, status.st_mtime_ns))
-    return tuple(found)
+    return frozenset(found)
 
 
 def _files(path: Path) -> list[Path]:

@@ -228,6 +228,10 @@ func (c *connection) over(ended bool) {
 		return
 	}
 	slot := &c.streams[c.current/2%ring]
+	if slot.due.IsZero() {
+		return // a reset of what has been answered: a server may send both
+	}
 	found := *slot
+	*slot = stream{}
 	c.done(c, found, time.Now())
 }
