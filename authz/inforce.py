@@ -18,7 +18,7 @@ from authz.audit.facts import policy_reads
 from authz.audit.record import Recorder
 from authz.audit.sink import AuditSink
 from authz.check import Snapshot
-from authz.config.load import load_policy, uncollected
+from authz.config.load import breathing, load_policy, uncollected
 from authz.config.policyfiles import PolicyUnreadableError
 from authz.config.watch import Fingerprint, fingerprint
 from authz.identity.authenticator import Authenticator
@@ -48,6 +48,10 @@ _WHAT: Final = {
     SourceKind.REVOCATIONS: "the file of",
     SourceKind.SIGNING_KEYS: "keys to sign an",
 }
+
+
+def _at_once() -> None:
+    """Without a rest."""
 
 
 class InForce:
@@ -104,7 +108,9 @@ class InForce:
             again, self._unread = self._unread, False
             try:
                 with uncollected():
-                    policy = await asyncio.to_thread(load_policy, self._place)
+                    # Nobody waits for answers before there is a policy.
+                    breathe = breathing() if self.ready.is_set() else _at_once
+                    policy = await asyncio.to_thread(load_policy, self._place, breathe)
                     # For good: with 10,000 grants each full collection would stop every check for 0.2 s. A policy
                     # has no cycles, so counting references frees the one before it all the same.
                     gc.freeze()

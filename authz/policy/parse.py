@@ -38,21 +38,28 @@ PartT = TypeVar("PartT")
 BuiltT = TypeVar("BuiltT")
 
 
-def parse_policy(sources: Sequence[SourceText]) -> PolicySet:
+def parse_policy(sources: Sequence[SourceText], breathe: Callable[[], None] = lambda: None) -> PolicySet:
     """The policy of one file, or of several files together.
+
+    `breathe` is called again and again, at most some milliseconds of work apart: for whoever reads a large policy in a thread
+    beside one that must not wait.
 
     Raises `PolicyError` with every problem, in the order of files and lines; nothing else, whatever the text.
     """
     problems = Problems()
-    root = read_sources(sources, problems)
-    policy = None if root is None else _build(root, Report(root, problems), sources)
+    root = read_sources(sources, problems, breathe)
+    policy = None if root is None else _build(root, Report(root, problems), sources, breathe)
     if policy is None or len(problems):
         raise PolicyError(in_file_order(problems, [source.name for source in sources]))
+    for value in () if root is None else root.values():
+        _let_go(value, breathe)
     return policy
 
 
-def _build(root: YamlMap, report: Report, sources: Sequence[SourceText]) -> PolicySet | None:
-    draft = read_document(root, report)
+def _build(
+    root: YamlMap, report: Report, sources: Sequence[SourceText], breathe: Callable[[], None]
+) -> PolicySet | None:
+    draft = read_document(root, report, breathe)
     if any(section in root and not isinstance(root[section], YamlMap) for section in _NAMING):
         # Nothing is known of its names: every use of one would look like a mistake.
         return None
@@ -66,9 +73,11 @@ def _build(root: YamlMap, report: Report, sources: Sequence[SourceText]) -> Poli
     warehouses = _named(draft.warehouses, partial(build_warehouse, context))
     check_conflicts(context, warehouses.values())
     warehouses = _without_tokens(warehouses)
-    grants = _listed("grants", draft.grants, partial(build_grant, context))
-    restrictions = _listed("restrictions", draft.restrictions, partial(build_restriction, context))
-    denies = _listed("denies", draft.denies, partial(build_deny, context))
+    grants = _listed("grants", draft.grants, partial(build_grant, context), breathe)
+    restrictions = _listed("restrictions", draft.restrictions, partial(build_restriction, context), breathe)
+    denies = _listed("denies", draft.denies, partial(build_deny, context), breathe)
+    for rules in (draft.grants, draft.restrictions, draft.denies):
+        _let_go(rules, breathe)
     edge = None if draft.edge is None else build_edge(context, draft.edge)
     if edge is not None and edge.forward_client_chain:
         warehouses = _with_client_chains(warehouses)
@@ -80,7 +89,7 @@ def _build(root: YamlMap, report: Report, sources: Sequence[SourceText]) -> Poli
     if len(report.problems) or edge is None or also_record is None:
         return None
     return PolicySet(
-        version=policy_version(root),
+        version=policy_version(root, breathe),
         issuers=issuers,
         trusts=trusts,
         dimensions={
@@ -125,10 +134,26 @@ def _named(
 
 
 def _listed(
-    section: str, parts: Sequence[PartT | None], build: Callable[[Path, PartT], BuiltT | None]
+    section: str,
+    parts: Sequence[PartT | None],
+    build: Callable[[Path, PartT], BuiltT | None],
+    breathe: Callable[[], None],
 ) -> tuple[BuiltT, ...]:
-    made = (None if part is None else build((section, number), part) for number, part in enumerate(parts))
-    return tuple(built for built in made if built is not None)
+    made: list[BuiltT] = []
+    for number, part in enumerate(parts):
+        breathe()
+        built = None if part is None else build((section, number), part)
+        if built is not None:
+            made.append(built)
+    return tuple(made)
+
+
+def _let_go(parts: object, breathe: Callable[[], None]) -> None:
+    """Free the rules of what has been read one by one: all at once would keep the interpreter a fifth of a second."""
+    if isinstance(parts, list):
+        while parts:
+            parts.pop()
+            breathe()
 
 
 def _check_sections(context: Context, draft: Draft) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
+from authz.case import Occasion
 from authz.check import Snapshot
 from authz.errors import Denied, Reason
 from authz.identity.accepts import AcceptedCredentials, Authentication, Basic, Bearer, Cookie, Header
@@ -207,8 +208,8 @@ class Defects:
     def __init__(self) -> None:
         self.defects: list[str] = []
 
-    def decided(self, outcome: object, *_: object, **__: object) -> None:
-        reason = getattr(outcome.decision, "reason", None)  # type: ignore[attr-defined]
+    def decided(self, occasion: Occasion) -> None:
+        reason = occasion.case.reason
         if reason is Reason.INTERNAL_ERROR:
             self.defects.append(str(reason))
 
