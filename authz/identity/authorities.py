@@ -10,7 +10,7 @@ import binascii
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from authz.identity.peercertificate import UNREADABLE, extension_of, key_weakness, load_certificate
+from authz.identity.peercertificate import UNREADABLE, Extensions, key_weakness, load_certificate
 from authz.identity.pem import MAX_BUNDLE_BYTES, PemError, parse_certificate_blocks
 from authz.identity.strictjson import StrictJsonError, parse_object
 
@@ -42,7 +42,7 @@ def parse_authorities(data: bytes, place: str, *, spiffe: bool = False) -> tuple
 def authority_flaw(certificate: x509.Certificate) -> str:
     """Why a certificate cannot be used as an authority, or an empty string."""
     try:
-        constraints = extension_of(certificate.extensions, x509.BasicConstraints)
+        constraints = Extensions(certificate.extensions).get(x509.BasicConstraints)
         key = certificate.public_key()
     except UNREADABLE:
         return "cannot be read"

@@ -124,13 +124,13 @@ def _verify_under(
 ) -> VerifiedCertificate:
     chain = _verify_chain(peer, bundle, [*bundle.intermediates, *presented.values()], now)
     identity = _identity(peer, bundle.trust)
-    expires_at = min(certificate.not_valid_after_utc.timestamp() for certificate in chain)
+    expires_at = min([certificate.not_valid_after_utc for certificate in chain]).timestamp()
     if bundle.trust.crls:
         expires_at = min(expires_at, check_revocation(chain, bundle.lists, bundle.trust.crl_check, now))
     configured = {*bundle.roots, *bundle.intermediates} if presented else set()
     return VerifiedCertificate(
         identity=identity,
-        not_before=max(certificate.not_valid_before_utc.timestamp() for certificate in chain),
+        not_before=max([certificate.not_valid_before_utc for certificate in chain]).timestamp(),
         expires_at=expires_at,
         presented=frozenset(
             digest

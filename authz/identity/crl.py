@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
-from authz.identity.peercertificate import UNREADABLE, extension_of
+from authz.identity.peercertificate import UNREADABLE, Extensions
 from authz.identity.pem import PemError, parse_blocks
 
 MAX_CRL_BYTES = 33_554_432
@@ -164,7 +164,7 @@ def _signer(
 def _signed_by(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> bool:
     try:
         # RFC 5280 section 6.3.3 (f): an authority whose key usage does not say cRLSign signs none.
-        usage = extension_of(certificate.extensions, x509.KeyUsage)
+        usage = Extensions(certificate.extensions).get(x509.KeyUsage)
         if usage is not None and not usage.crl_sign:
             return False
         return crl.is_signature_valid(certificate.public_key())  # type: ignore[arg-type]  # keys of authorities are RSA or EC
@@ -177,8 +177,8 @@ def _read(
 ) -> RevocationList:
     try:
         _check_usable(where, crl)
-        scope, points = _scope(where, extension_of(crl.extensions, x509.IssuingDistributionPoint))
-        number = extension_of(crl.extensions, x509.CRLNumber)
+        scope, points = _scope(where, Extensions(crl.extensions).get(x509.IssuingDistributionPoint))
+        number = Extensions(crl.extensions).get(x509.CRLNumber)
         return RevocationList(
             authority=authority_key(signer),
             place=where,
@@ -251,7 +251,7 @@ def _serials(where: str, crl: x509.CertificateRevocationList) -> frozenset[int]:
 
 def _points_of(certificate: x509.Certificate) -> frozenset[str]:
     """RFC 5280 section 6.3.3 (b)(2): the points at which this certificate's revocation would be published."""
-    found = extension_of(certificate.extensions, x509.CRLDistributionPoints)
+    found = Extensions(certificate.extensions).get(x509.CRLDistributionPoints)
     return frozenset().union(*(_uris(point.full_name or ()) for point in found or ()))
 
 

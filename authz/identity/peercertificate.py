@@ -65,6 +65,21 @@ class PeerCertificate:
     misuse: str
 
 
+class Extensions:
+    """The values of extensions by their kind; of each there is one at most (RFC 5280 section 4.2)."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, extensions: x509.Extensions) -> None:
+        # One pass for all looks: a look of the library goes through all of them.
+        self._values = {type(extension.value): extension.value for extension in extensions}
+
+    def get(self, kind: type[_Extension]) -> _Extension | None:
+        """The value of the extension of this kind, if there is one."""
+        value = self._values.get(kind)
+        return value if isinstance(value, kind) else None
+
+
 def parse_peer_certificate(pem: str) -> PeerCertificate:
     """Parse exactly one PEM certificate. Raises `Denied(certificate_malformed)`."""
     der = _der(pem)
@@ -142,17 +157,29 @@ def _malformed(detail: str) -> Denied:
 
 def _read(certificate: x509.Certificate, der: bytes) -> PeerCertificate:
     digest = hashlib.sha256(der)
-    extensions = certificate.extensions
-    names = extension_of(extensions, x509.SubjectAlternativeName)
+    extensions = Extensions(certificate.extensions)
+    uris: list[str] = []
+    dns_names: list[str] = []
+    emails: list[str] = []
+    for name in extensions.get(x509.SubjectAlternativeName) or ():
+        match name:
+            case x509.UniformResourceIdentifier():
+                uris.append(name.value)
+            case x509.DNSName():
+                dns_names.append(name.value)
+            case x509.RFC822Name():
+                emails.append(name.value)
+            case _:
+                pass
     return PeerCertificate(
         certificate=certificate,
         fingerprint=digest.hexdigest(),
         serial=f"{certificate.serial_number:x}",
         not_before=certificate.not_valid_before_utc.timestamp(),
         not_after=certificate.not_valid_after_utc.timestamp(),
-        uris=tuple(names.get_values_for_type(x509.UniformResourceIdentifier)) if names else (),
-        dns_names=tuple(names.get_values_for_type(x509.DNSName)) if names else (),
-        emails=tuple(names.get_values_for_type(x509.RFC822Name)) if names else (),
+        uris=tuple(uris),
+        dns_names=tuple(dns_names),
+        emails=tuple(emails),
         weakness=key_weakness(certificate.public_key()) or _signature_weakness(certificate),
         misuse=_misuse(extensions),
     )
@@ -165,25 +192,17 @@ def _signature_weakness(certificate: x509.Certificate) -> str:
     return f"a signature over {algorithm.name}"
 
 
-def _misuse(extensions: x509.Extensions) -> str:
+def _misuse(extensions: Extensions) -> str:
     """Why RFC 5280 sections 4.2.1.3, 4.2.1.9 and 4.2.1.12 (X509-SVID section 4) forbid the use, or an empty string."""
-    constraints = extension_of(extensions, x509.BasicConstraints)
+    constraints = extensions.get(x509.BasicConstraints)
     if constraints is not None and constraints.ca:
         return "a certificate authority may not be a client"
-    usage = extension_of(extensions, x509.KeyUsage)
+    usage = extensions.get(x509.KeyUsage)
     if usage is None or not usage.digital_signature:
         return "key usage without digitalSignature"
     if usage.key_cert_sign or usage.crl_sign:
         return "key usage of a certificate authority (keyCertSign, cRLSign)"
-    extended = extension_of(extensions, x509.ExtendedKeyUsage)
+    extended = extensions.get(x509.ExtendedKeyUsage)
     if extended is None or ExtendedKeyUsageOID.CLIENT_AUTH not in extended:
         return "extended key usage without clientAuth"
     return ""
-
-
-def extension_of(extensions: x509.Extensions, kind: type[_Extension]) -> _Extension | None:
-    """The value of the extension of this kind, if there is one."""
-    try:
-        return extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None

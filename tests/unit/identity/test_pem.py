@@ -1,8 +1,12 @@
 """PEM text, read strictly."""
 
-import pytest
+import re
 
-from authz.identity.pem import PemError, parse_certificate_blocks
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from authz.identity.pem import PemError, parse_blocks, parse_certificate_blocks
 from tests.pki import authority
 
 ROOT = authority().pem.decode()
@@ -54,3 +58,22 @@ def test_comments_are_for_bundle_files() -> None:
     assert len(parse_certificate_blocks(f"# Acme root\n{ROOT}", comments=True)) == 1
     with pytest.raises(PemError):
         parse_certificate_blocks(f"Acme root\n{ROOT}", comments=True)
+
+
+@settings(deadline=None)
+@given(
+    lines=st.lists(
+        st.sampled_from(["YWJj", "YQ==", "Y=Q=", "YWJ", "", " YWJj", "YWJj\r", "Y*==", "YR=="]), max_size=4
+    ),
+    end=st.sampled_from(["", "\n", "\n\n", "\njunk", "\r\n"]),
+)
+def test_one_block_is_read_as_among_many(lines: list[str], end: str) -> None:
+    """The short way for a single block takes nothing that the long way refuses, nor reads it differently."""
+    text = "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----"]) + end
+    try:
+        expected = parse_blocks(text, "CERTIFICATE", "certificate")
+    except PemError as error:
+        with pytest.raises(PemError, match=re.escape(str(error))):
+            parse_certificate_blocks(text)
+        return
+    assert parse_certificate_blocks(text) == expected
