@@ -37,13 +37,14 @@ check: $(VENV)/dev.stamp ## format, lint, types, architecture, unit tests: under
 	$(BIN)/pytest -q -n 2 tests/unit tests/cases tests/golden tests/threats tests/fuzz
 
 test: $(VENV)/dev.stamp ## everything, the real Envoy included: under five minutes
-	$(BIN)/pytest -n 2 --dist loadfile
+	SCOPEGATE_ENGINE=grpcio $(BIN)/pytest -n 2 --dist loadfile
 
 # The engine that is not everywhere: with it, the server as a black box.
 test-engines: $(VENV)/pyvoy.stamp ## what a server does, on the engine pyvoy
 	SCOPEGATE_ENGINE=pyvoy $(BIN)/pytest -n 2 --dist loadfile tests/unit/workers tests/integration/test_workers.py tests/integration/test_serve.py \
 	    tests/integration/test_serve_opa.py tests/integration/test_serve_reload.py tests/integration/test_serve_revocations.py \
-	    tests/integration/test_serve_signing.py tests/integration/test_drain.py tests/integration/test_traces.py tests/integration/test_edge_system.py
+	    tests/integration/test_serve_signing.py tests/integration/test_drain.py tests/integration/test_traces.py tests/integration/test_edge_system.py \
+	    tests/kubernetes/test_pod.py
 
 $(VENV)/pyvoy.stamp: requirements/pyvoy.txt | $(VENV)/dev.stamp
 	@$(PIP) install -q --no-deps --require-hashes -r requirements/pyvoy.txt

