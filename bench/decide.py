@@ -119,7 +119,7 @@ class Bench(InProcess):
             "render the request's part": lambda: render_request(
                 decision, principal, request, policy.version, None
             ),
-            "codec: serialize": lambda: self.answers.serialize_outcome(outcome, next(ids), request),
+            "codec: serialize": lambda: next(ids).join(self.answers.prepare_outcome(outcome, request)),
             "audit: hand over": lambda: self.audit.offer((self.recorder, occasion)),
             "audit: line (writer's thread)": lambda: self.recorder.body(occasion),
             "metrics": lambda: self.metrics.noted(occasion),

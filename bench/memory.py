@@ -72,7 +72,7 @@ class Server:
             method="GET", host="edge", path="/api/x", headers={"authorization": (f"Bearer {token}",)}
         )
         outcome = check(request, self._snapshot, NOW)
-        self._answers.serialize_outcome(outcome, next(self._ids))
+        next(self._ids).join(self._answers.prepare_outcome(outcome))
         return isinstance(outcome.decision, Allow)
 
 

@@ -68,14 +68,10 @@ class AnswerWriter:
         self.allows: Memory[Rewrites, Prepared] = Memory(remembered)
         self._denials: dict[tuple[Reason, str | None, Wording], Prepared] = {}
 
-    def serialize_outcome(
-        self, outcome: Outcome, decision_id: bytes, request: AccessRequest | None = None
-    ) -> bytes:
-        """The CheckResponse for `outcome`. `decision_id` is 32 hex digits. Otherwise as `prepare_outcome`."""
-        return decision_id.join(self.prepare_outcome(outcome, request))
-
     def prepare_outcome(self, outcome: Outcome, request: AccessRequest | None = None) -> Prepared:
-        """The CheckResponse for `outcome`, but for the decision id; `request` decides how a denial is worded.
+        """The CheckResponse for `outcome`, in the parts that a decision id (32 hex digits) joins.
+
+        `request` decides how a denial is worded.
 
         Raises ValueError for rewrites that contradict each other; the engine answers that with a denial.
         """

@@ -58,7 +58,7 @@ def parse_check_request(data: bytes) -> AccessRequest:
         scheme=http.scheme,
         headers=headers,
         certificate_pem=_certificate(source.certificate) or None,
-        source_address=_address(source.address),
+        source_address=address_of(source.address),
         tls_sni=attributes.tls_session.sni,
         request_id=_request_id(headers, http.id),
         body=_body(http, headers),
@@ -106,7 +106,7 @@ def _repeated_headers(pairs: Iterable[tuple[str, bytes]]) -> dict[str, tuple[str
     return found
 
 
-def _address(address: Address) -> str:
+def address_of(address: Address) -> str:
     """The peer's IP address as Envoy reports it, or the path of its UNIX socket."""
     return address.socket_address.address or address.pipe.path
 

@@ -29,6 +29,7 @@ from authz.memory import Memory
 from authz.policy.decision import Deny
 from authz.request import AccessRequest
 from authz.transport.answers import Prepared
+from authz.transport.codec import address_of
 
 MAX_BYTES: Final = 16_000
 """Longer questions are rare, and what a digest costs is the client's to choose. Below it a length takes two bytes."""
@@ -185,5 +186,4 @@ def _without_trace(headers: bytes) -> tuple[bytes, str | None]:
 def _peer(source: bytes) -> tuple[str, bytes]:
     """The address of the client without its port, and a digest of its certificate. Raises DecodeError."""
     peer = AttributeContext.Peer.FromString(source)
-    address = peer.address
-    return address.socket_address.address or address.pipe.path, _sha256(peer.certificate.encode()).digest()
+    return address_of(peer.address), _sha256(peer.certificate.encode()).digest()

@@ -4,6 +4,7 @@ What pyvoy's own launcher would start, but for the listener: that one knows TCP 
 """
 
 import json
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +35,9 @@ def host_command(
         *(("--log-format", _JSON_LINE) if log_format is LogFormat.JSON else ()),
     ]
     environment: dict[str, str] = import_module("pyvoy._server").get_envoy_environ()
+    # Somebody's allocator, or clock: what they had loaded beforehand still is.
+    if preloaded := os.environ.get("LD_PRELOAD"):
+        environment["LD_PRELOAD"] += f":{preloaded}"
     return command, environment
 
 

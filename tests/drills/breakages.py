@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.drills.system import Drill
+from tests.integration.whole_system import deciding
 
 CONNECTIONS = 10_000
 _SPARE_DESCRIPTORS = 500
@@ -116,7 +117,7 @@ def _lowest_free(pid: int) -> int:
 @contextlib.contextmanager
 def without_descriptors(drill: Drill) -> Iterator[None]:
     """The first worker may have no more descriptors than it has open."""
-    pid = drill.whole.workers[0].pid
+    pid = deciding(drill.whole.workers[0])
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     # A free number below the limit would still be given away.
     free = min(_lowest_free(pid) for _ in range(20))
@@ -169,7 +170,7 @@ def _filled(disk: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_longer_files(drill: Drill) -> Iterator[None]:
-    pids = [worker.pid for worker in drill.whole.workers]
+    pids = [deciding(worker) for worker in drill.whole.workers]
     before = [resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids]
     for pid, trail, (_, hard) in zip(pids, drill.trails(), before, strict=True):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, ((trail / "audit.jsonl").stat().st_size + 100, hard))

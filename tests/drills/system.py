@@ -27,8 +27,8 @@ DESCRIPTORS = 1_024
 """What a shell and systemd give a process unless told otherwise."""
 _LIMITED = f"""\
 import os, resource, sys
-_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, hard))
+# Both limits: an Envoy takes as many as it may.
+resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, {DESCRIPTORS}))
 os.execv(sys.argv[1], sys.argv[1:])
 """
 LIMITED = (sys.executable, "-c", _LIMITED, str(Path(sys.executable).with_name("scopegate")))

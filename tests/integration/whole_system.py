@@ -145,7 +145,7 @@ class WholeSystem:
     @contextlib.contextmanager
     def stopped(self, workers: Sequence[ScopegateProcess]) -> Iterator[None]:
         """Workers that hang: their sockets take calls, and nobody answers."""
-        processes = [pid for worker in workers for pid in _with_children(worker)]
+        processes = [pid for worker in workers for pid in with_children(worker)]
         for pid in processes:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -156,7 +156,12 @@ class WholeSystem:
             self.wait_until_healthy()
 
 
-def _with_children(worker: ScopegateProcess) -> list[int]:
+def deciding(worker: ScopegateProcess) -> int:
+    """The process that decides, and writes the trail."""
+    return with_children(worker)[-1]
+
+
+def with_children(worker: ScopegateProcess) -> list[int]:
     """On the engine pyvoy a worker is a process that another one started."""
     assert worker.process is not None
     pid = worker.process.pid

@@ -25,11 +25,11 @@ def _writer(public_url: str | None = None) -> AnswerWriter:
 
 
 def _denial(reason: Reason, public_url: str | None = None) -> CheckResponse:
-    return CheckResponse.FromString(_writer(public_url).serialize_outcome(denied(reason), ID))
+    return CheckResponse.FromString(ID.join(_writer(public_url).prepare_outcome(denied(reason))))
 
 
 def _allow(constant: Rewrites | None = None, extra: Rewrites = NOTHING_MORE) -> CheckResponse:
-    return CheckResponse.FromString(_writer().serialize_outcome(allowed(constant, extra), ID))
+    return CheckResponse.FromString(ID.join(_writer().prepare_outcome(allowed(constant, extra))))
 
 
 def _headers(options: "list[HeaderValueOption]") -> dict[str, str]:
@@ -121,8 +121,8 @@ def test_a_warehouse_that_takes_basic_asks_for_it_first() -> None:
 @pytest.mark.parametrize("reason", DENIALS)
 def test_the_operators_detail_never_leaves(reason: Reason) -> None:
     """What is for the log stays out of every part of the answer."""
-    assert b"operator" not in _writer().serialize_outcome(denied(reason, principal=EMMA), ID)
-    assert b"emma" not in _writer().serialize_outcome(denied(reason, principal=EMMA), ID)
+    assert b"operator" not in ID.join(_writer().prepare_outcome(denied(reason, principal=EMMA)))
+    assert b"emma" not in ID.join(_writer().prepare_outcome(denied(reason, principal=EMMA)))
 
 
 def test_a_denial_tells_the_proxy_why() -> None:
@@ -146,7 +146,7 @@ def test_an_allow_without_rewrites_is_a_defect() -> None:
     outcome = allowed()
     object.__setattr__(outcome, "rewrites", None)
     with pytest.raises(ValueError, match="without principal or rewrites"):
-        _writer().serialize_outcome(outcome, ID)
+        ID.join(_writer().prepare_outcome(outcome))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_an_allow_without_rewrites_is_a_defect() -> None:
 def test_a_name_that_is_set_and_removed_is_a_defect(constant: Rewrites, extra: Rewrites) -> None:
     """Envoy removes last, so the scope would be gone: such an answer is refused, not sent."""
     with pytest.raises(ValueError, match="both set and removed"):
-        _writer().serialize_outcome(allowed(constant, extra), ID)
+        ID.join(_writer().prepare_outcome(allowed(constant, extra)))
 
 
 def test_an_allow_sets_and_removes_what_the_rewrites_say() -> None:
@@ -205,7 +205,7 @@ def test_an_allow_tells_the_proxy_who_and_what() -> None:
 def test_a_prepared_answer_carries_the_new_id_only() -> None:
     """The part that is kept between requests holds no decision id of an earlier one."""
     writer, outcome, other = _writer(), allowed(), b"f" * 32
-    first, second = (writer.serialize_outcome(outcome, i) for i in (ID, other))
+    first, second = (i.join(writer.prepare_outcome(outcome)) for i in (ID, other))
     assert ID not in second
     assert second == first.replace(ID, other)
     first, second = (writer.serialize_denial(Reason.NO_GRANT, i) for i in (ID, other))
@@ -215,7 +215,7 @@ def test_a_prepared_answer_carries_the_new_id_only() -> None:
 def test_answers_for_one_request_are_not_kept() -> None:
     """A decision that read the request is made anew each time: keeping its answer would only fill the memory."""
     writer = _writer()
-    writer.serialize_outcome(allowed(per_request=True), ID)
+    ID.join(writer.prepare_outcome(allowed(per_request=True)))
     assert not writer.allows
 
 
@@ -228,7 +228,7 @@ def test_extra_headers_of_a_request_are_set() -> None:
 @pytest.mark.parametrize("outcome", [denied(), allowed()])
 def test_the_independent_implementation_reads_the_same(outcome: object) -> None:
     """envoy-data-plane's classes see one status, one response and the same strings."""
-    data = _writer("https://bi.example").serialize_outcome(outcome, ID)  # type: ignore[arg-type]
+    data = ID.join(_writer("https://bi.example").prepare_outcome(outcome))  # type: ignore[arg-type]
     theirs = peer_auth.CheckResponse.parse(data)
     ours = CheckResponse.FromString(data)
     assert theirs.status is not None

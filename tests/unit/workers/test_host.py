@@ -28,3 +28,14 @@ def test_it_listens_where_it_is_told_and_nowhere_else() -> None:
     assert listener["enable_reuse_port"] is False
     assert config["admin"]["address"] == {"pipe": {"path": "/run/admin", "mode": 0o600}}
     assert "libpython" in environment["LD_PRELOAD"]
+
+
+def test_what_was_to_be_loaded_beforehand_still_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody's allocator, beside the library of Python that the engine needs."""
+    monkeypatch.setenv("LD_PRELOAD", "/lib/mine.so")
+    _, environment = host_command(
+        (UnixAddress(Path("/run/a.sock")),), Path("/run/admin"), 100, LogFormat.JSON
+    )
+    first, second = environment["LD_PRELOAD"].split(":")
+    assert "libpython" in first
+    assert second == "/lib/mine.so"
