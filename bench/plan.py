@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ FAILURES: Final = (Ended, LoadFailed, OSError, ValueError, subprocess.Subprocess
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How long and how much. Seconds are those of one figure."""
+    """How long and how much. Seconds are those of one figure; `turns` is how often each is asked for its latency."""
 
     seconds: float
     rounds: int
@@ -39,6 +40,7 @@ class Size:
     grants: tuple[int, ...]
     groups: tuple[int, ...]
     pairs: int
+    turns: int
 
 
 FULL: Final = Size(
@@ -52,6 +54,7 @@ FULL: Final = Size(
     grants=(10, 100, 1_000, 10_000, 100_000),
     groups=(1, 10, 100, 1_000),
     pairs=2_000,
+    turns=6,
 )
 QUICK: Final = Size(
     seconds=2.0,
@@ -64,6 +67,7 @@ QUICK: Final = Size(
     grants=(10, 1_000, 10_000),
     groups=(1, 100, 1_000),
     pairs=400,
+    turns=4,
 )
 SMOKE: Final = Size(
     seconds=0.2,
@@ -76,6 +80,7 @@ SMOKE: Final = Size(
     grants=(10, 20),
     groups=(1, 10),
     pairs=20,
+    turns=1,
 )
 SIZES: Final = {"full": FULL, "quick": QUICK, "smoke": SMOKE}
 
@@ -125,6 +130,7 @@ class Run:
             for name, step in self._roads():
                 yield f"round {number}: through Envoy: {name}", step
         if LOAD.is_file():
+            yield "latency, by turns", self._latency
             for engine in self.engines:
                 yield f"memory of {engine}", partial(self._footprint, engine)
                 yield f"reload of {engine}", partial(self._reload, engine)
@@ -168,6 +174,18 @@ class Run:
 
     def _at_rate(self, running: Running, requests: Path, rate: float) -> measure.Figure:
         return measure.at_rate(running, LOAD, requests, rate, self.size.seconds)
+
+    def _latency(self) -> None:
+        """All at once, and one asked after the other, again and again: what another's work costs, all pay alike."""
+        with ExitStack() as exits:
+            running = [
+                exits.enter_context(Running(target, self.place, f"{target.name}-turns"))
+                for target in self.present
+            ]
+            for _ in range(self.size.turns):
+                for one in running:
+                    warm = one.target.warm(self.place)
+                    self._note(one.target.name, "at 1,000/s", self._at_rate(one, warm, RATE))
 
     def _decisions(self, running: Running) -> None:
         target, files, seconds = running.target, self.place.files, self.size.seconds
