@@ -96,10 +96,18 @@ def test_the_threads_of_a_server_are_counted() -> None:
     assert re.search(r"python\S* +│ +\d+\.\d", done.stdout)
 
 
+def commands_of_the_page() -> list[str]:
+    """What docs/performance.md says to type: the whole run, a comparison, a soak."""
+    page = (ROOT / "docs/performance.md").read_text()
+    return re.findall(r"```sh\n(.*?)\n```", page, re.DOTALL)
+
+
 def test_a_soak_asks_for_as_long_as_it_is_told(directory: Path) -> None:
     """And says what it needs where Go has not built the generator."""
-    few = ("--target=scopegate-grpcio", "--minutes=0.03", "--rate=50", "--people=20")
-    done = run("bench/soak.py", *few, TMPDIR=str(directory))
+    command = commands_of_the_page()[2].replace(
+        "--minutes 60 --rate 300", "--minutes 0.03 --rate 50 --people 20"
+    )
+    done = run(*command.split()[1:], "--target=scopegate-grpcio", TMPDIR=str(directory))
 
     assert running_in(directory) == []
     if (ROOT / "build" / "bench" / "load").is_file():
@@ -281,8 +289,7 @@ def test_what_a_killed_run_has_started_ends_with_it(directory: Path) -> None:
 
 def test_what_the_page_says_to_type_works(directory: Path) -> None:
     """docs/performance.md: the whole run is what `make bench` runs, and the comparison prints its table."""
-    page = (ROOT / "docs/performance.md").read_text()
-    make, compare = re.findall(r"```sh\n(.*?)\n```", page, re.DOTALL)
+    make, compare, _ = commands_of_the_page()
     planned = subprocess.run([*make.split(), "-n"], cwd=ROOT, capture_output=True, text=True, check=True)
     done = run(*compare.replace("--seconds 2", "--seconds 0.2").split()[1:], TMPDIR=str(directory))
 
