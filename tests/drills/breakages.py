@@ -4,13 +4,14 @@ import contextlib
 import itertools
 import os
 import resource
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.drills.system import Drill
-from tests.integration.whole_system import deciding
+from tests.integration.whole_system import deciding, with_children
 
 CONNECTIONS = 10_000
 _SPARE_DESCRIPTORS = 500
@@ -22,7 +23,12 @@ _SOURCES = 8
 def worker_killed(drill: Drill) -> Iterator[None]:
     """The first worker is gone from one moment to the next; then its supervisor starts it again."""
     worker = drill.whole.workers[0]
+    processes = with_children(worker)
     worker.kill()
+    for pid in processes[1:]:
+        # It would drain in peace, as one does whose supervisor is gone.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     try:
         yield
     finally:
