@@ -35,7 +35,7 @@ def host_command(
         *(("--log-format", _JSON_LINE) if log_format is LogFormat.JSON else ()),
     ]
     environment: dict[str, str] = import_module("pyvoy._server").get_envoy_environ()
-    # Somebody's allocator, or clock: what they had loaded beforehand still is.
+    # Somebody's allocator: what was to be loaded beforehand still is.
     if preloaded := os.environ.get("LD_PRELOAD"):
         environment["LD_PRELOAD"] += f":{preloaded}"
     return command, environment

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from authz._pb.envoy.config.core.v3.base_pb2 import HeaderValueOption
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
+from authz.check import Outcome
 from authz.errors import Reason
 from authz.rendering.rewrites import Rewrites
 from authz.transport.answers import AnswerWriter
@@ -226,9 +227,9 @@ def test_extra_headers_of_a_request_are_set() -> None:
 
 
 @pytest.mark.parametrize("outcome", [denied(), allowed()])
-def test_the_independent_implementation_reads_the_same(outcome: object) -> None:
+def test_the_independent_implementation_reads_the_same(outcome: Outcome) -> None:
     """envoy-data-plane's classes see one status, one response and the same strings."""
-    data = ID.join(_writer("https://bi.example").prepare_outcome(outcome))  # type: ignore[arg-type]
+    data = ID.join(_writer("https://bi.example").prepare_outcome(outcome))
     theirs = peer_auth.CheckResponse.parse(data)
     ours = CheckResponse.FromString(data)
     assert theirs.status is not None
