@@ -41,7 +41,7 @@ test: $(VENV)/dev.stamp ## everything, the real Envoy included: ten minutes
 
 # The engine that is not everywhere: with it, the server as a black box.
 test-engines: $(VENV)/pyvoy.stamp ## what a server does, on the engine pyvoy
-	SCOPEGATE_ENGINE=pyvoy $(BIN)/pytest -n 2 --dist loadfile tests/unit/workers tests/integration/test_workers.py tests/integration/test_serve.py \
+	SCOPEGATE_ENGINE=pyvoy $(BIN)/pytest -n 2 --dist loadfile tests/unit/workers tests/integration/test_carrying.py tests/integration/test_workers.py tests/integration/test_serve.py \
 	    tests/integration/test_serve_opa.py tests/integration/test_serve_reload.py tests/integration/test_serve_revocations.py \
 	    tests/integration/test_serve_signing.py tests/integration/test_drain.py tests/integration/test_traces.py tests/integration/test_edge_system.py \
 	    tests/kubernetes/test_pod.py tests/drills

@@ -1,20 +1,21 @@
-"""The floor of the pyvoy engine: an ASGI application in Envoy, one answer for every check.
+"""The floor of the pyvoy engine: an ASGI application in the Envoy of a worker, one answer for every check.
 
     python bench/noop_pyvoy.py ADDRESS ANSWER_FILE
 
-runs Envoy with this module as its application. A unary gRPC answer is five bytes of prefix, the message, and the
+runs that Envoy with this module as its application. A unary gRPC answer is five bytes of prefix, the message, and the
 trailer `grpc-status`.
 """
 
-import json
 import os
 import struct
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from pathlib import Path
 from typing import Any
 
 Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 ANSWER = Path(os.environ["BENCH_ANSWER"]).read_bytes() if "BENCH_ANSWER" in os.environ else b""
 START: Message = {
@@ -31,39 +32,50 @@ TRAILERS: Message = {
 }
 
 
-async def application(
-    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-) -> None:
-    if scope["type"] != "http":
-        raise RuntimeError(f"no {scope['type']} here")
-    parts = []
-    while True:
-        event = await receive()
-        parts.append(event.get("body", b""))
-        if not event.get("more_body", False):
-            break
-    b"".join(parts)
-    await send(START)
-    await send(BODY)
-    await send(TRAILERS)
+def application(scope: Message, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+    """Answer at once where the question came with the headers (`authz.workers.carrying`), as Scopegate does."""
+    if scope["type"] == "lifespan":
+        return lifespan(receive, send)
+    if scope["query_string"]:
+        return sent(send(START), send(BODY), send(TRAILERS))
+    return checked(receive, send)
+
+
+application._asgi_single_callable = True  # type: ignore[attr-defined]  # noqa: SLF001 - ASGI's mark
+
+
+async def checked(receive: Receive, send: Send) -> None:
+    more = True
+    while more:
+        more = (await receive()).get("more_body", False)
+    await sent(send(START), send(BODY), send(TRAILERS))
+
+
+async def sent(*events: Awaitable[None]) -> None:
+    for event in events:
+        await event
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    for phase in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{phase}.complete"})
 
 
 def main(address: str, answer: Path) -> None:
-    from pyvoy import PyvoyServer  # noqa: PLC0415 - Envoy imports this module, too, and needs none of it
-    from pyvoy._server import get_envoy_environ, get_envoy_path  # noqa: PLC0415
+    # Envoy imports this module, too, and needs none of it.
+    from authz.telemetry.logs import LogFormat  # noqa: PLC0415
+    from authz.transport.addresses import parse_address  # noqa: PLC0415
+    from authz.workers.host import host_command  # noqa: PLC0415
 
     here = str(Path(__file__).parent)
-    config = PyvoyServer("noop_pyvoy:application", lifespan=False).get_envoy_config()
-    listener = config["static_resources"]["listeners"][0]
-    if address.startswith("unix:"):
-        listener["address"] = {"pipe": {"path": address.removeprefix("unix:")}}
-    else:
-        host, _, port = address.rpartition(":")
-        listener["address"] = {"socket_address": {"address": host, "port_value": int(port)}}
-    environ = {**os.environ, **get_envoy_environ(), "BENCH_ANSWER": str(answer)}
+    admin = Path(address.removeprefix("unix:")).with_suffix(".admin")
+    command, more = host_command(
+        (parse_address(address),), admin, 1_000, LogFormat.CONSOLE, "noop_pyvoy:application"
+    )
+    environ = {**os.environ, **more, "BENCH_ANSWER": str(answer)}
     environ["PYTHONPATH"] = f"{here}{os.pathsep}{environ['PYTHONPATH']}"
-    arguments = ["--config-yaml", json.dumps(config), "--use-dynamic-base-id", "--log-level", "error"]
-    os.execve(get_envoy_path(), ["envoy", *arguments, "--concurrency", "1"], environ)
+    os.execve(command[0], command, environ)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,11 @@ from authz.draining import Admin, AdminError, drain_envoy
     help="A file that is made when Envoy may be stopped.",
 )
 @click.option(
+    "--waiting",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file that is made as soon as the signal is waited for: before, it would be lost.",
+)
+@click.option(
     "--notice-seconds",
     default=5.0,
     show_default=True,
@@ -38,7 +43,9 @@ from authz.draining import Admin, AdminError, drain_envoy
     type=click.FloatRange(0, 3_600),
     help="After this, what still runs will be cut off.",
 )
-def drain(admin: str, drained: Path, notice_seconds: float, longest_seconds: float) -> None:
+def drain(
+    admin: str, drained: Path, waiting: Path | None, notice_seconds: float, longest_seconds: float
+) -> None:
     """Wait for SIGTERM, then drain the Envoy beside.
 
     From the signal on Envoy closes each connection with the answer to its next request, and answers all as before.
@@ -53,6 +60,8 @@ def drain(admin: str, drained: Path, notice_seconds: float, longest_seconds: flo
         signal.signal(number, lambda *_: told_to_end.set())
     # What an earlier life left behind says nothing about this Envoy.
     drained.unlink(missing_ok=True)
+    if waiting is not None:
+        waiting.touch()
     told_to_end.wait()
     try:
         idle = drain_envoy(

@@ -26,6 +26,8 @@ Send = Callable[[Event], Awaitable[None]]
 Answering = bytes | Coroutine[Any, Any, bytes]
 
 CHECK_PATH: Final = f"/{SERVICE}/Check"
+CARRIED_PATH: Final = "/scopegate.Carried/Check"
+"""A check whose message is the query string (`authz.workers.carrying`). Whoever asks by it asks what they could ask anyway."""
 PROCESS_PATH: Final = f"/{PROCESSING_SERVICE}/Process"
 HEALTH_PATH: Final = "/grpc.health.v1.Health/Check"
 WATCH_PATH: Final = "/grpc.health.v1.Health/Watch"
@@ -108,14 +110,30 @@ class AsgiServer:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    # Not an `async def`: see `_carried`. https://asgi.readthedocs.io/en/stable/specs/main.html#legacy-applications
+    _asgi_single_callable: Final = True
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """Answer one call."""
         if scope["type"] == "lifespan":
-            await self.lifespan(receive, send)
-            return
-        if scope["path"] != CHECK_PATH or self._closing:
-            await self._other(scope, receive, send)
-            return
+            return self.lifespan(receive, send)
+        path = scope["path"]
+        if self._closing:
+            return _refuse(send, Code.UNAVAILABLE, "nothing is answered yet, or no more")
+        if path == CARRIED_PATH:
+            return self._carried(scope, receive, send)
+        if path == CHECK_PATH:
+            return self._checked(scope, receive, send)
+        return self._other(path, receive, send)
+
+    def _carried(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+        """Answers before it returns: pyvoy sends when it is told to, and only later runs what it is to wait for."""
+        answer = self._begun(scope, scope["query_string"])
+        if not isinstance(answer, bytes):
+            return self._answered(answer, scope, receive, send)
+        return _sent(send(_START), send({"type": "http.response.body", "body": framed(answer)}), send(_END))
+
+    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         event = await receive()
         body: bytes = event.get("body", b"")
         while event.get("more_body") and len(body) <= MAX_REQUEST_BYTES + PREFIX_BYTES:
@@ -123,10 +141,19 @@ class AsgiServer:
             body += event.get("body", b"")
         if event["type"] != "http.request":
             return
-        self._in_flight += 1
         try:
             data = message_of(body, MAX_REQUEST_BYTES)
-            answer = self._begin(data) if self._traces is None else self._traced(self._traces, scope, data)
+        except FramingError as error:
+            await _refuse(send, error.code, str(error))
+            return
+        await self._answered(self._begun(scope, data), scope, receive, send)
+
+    def _begun(self, scope: Scope, data: bytes) -> Answering:
+        return self._begin(data) if self._traces is None else self._traced(self._traces, scope, data)
+
+    async def _answered(self, answer: Answering, scope: Scope, receive: Receive, send: Send) -> None:
+        self._in_flight += 1
+        try:
             if not isinstance(answer, bytes):
                 answer = await _unless_gone(answer, receive, _seconds_left(scope))
             await send(_START)
@@ -163,11 +190,7 @@ class AsgiServer:
         )
         return self._begin(data) if parent is None else self._settle(data, parent)
 
-    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        if self._closing:
-            await _refuse(send, Code.UNAVAILABLE, "nothing is answered yet, or no more")
-            return
+    async def _other(self, path: str, receive: Receive, send: Send) -> None:
         try:
             if path == PROCESS_PATH:
                 await self._processed(receive, send)
@@ -242,6 +265,12 @@ class AsgiServer:
                 changed.cancel()
         finally:
             gone.cancel()
+
+
+async def _sent(*events: Awaitable[None]) -> None:
+    for event in events:
+        with suppress(OSError):
+            await event
 
 
 async def _refuse(send: Send, code: Code, message: str) -> None:

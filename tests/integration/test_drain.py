@@ -36,3 +36,21 @@ def test_an_envoy_that_cannot_be_asked_is_not_waited_for(tmp_path: Path, number:
     assert process.returncode == 2
     assert "No such file" in said
     assert drained.exists()
+
+
+def test_a_signal_is_not_lost_once_it_says_that_it_waits(tmp_path: Path) -> None:
+    """Before, Python is still starting: a pod that is ended then would be waited for as long as it may take."""
+    drained, waiting = tmp_path / "drained", tmp_path / "waiting"
+    command = [
+        *(SCOPEGATE, "drain", f"--admin=unix:{tmp_path}/admin.sock"),
+        *(f"--drained={drained}", f"--waiting={waiting}"),
+    ]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_until(waiting.exists, "it waits for the signal")
+            assert not drained.exists()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 2
+        finally:
+            end_process(process)
+    assert drained.exists()

@@ -204,11 +204,13 @@ def test_what_envoy_is_rendered_for_is_what_the_pod_runs(overlay: str) -> None:
     assert admin in by_name["drain"].spec["args"]
     (output,) = (word.removeprefix("--output=") for word in told if word.startswith("--output="))
     assert output in by_name["envoy"].spec["args"]
-    (drained,) = (word for word in by_name["drain"].spec["args"] if word.startswith("--drained="))
-    assert (
-        f"[ -e {drained.removeprefix('--drained=')} ]"
-        in by_name["envoy"].spec["lifecycle"]["preStop"]["exec"]["command"][-1]
-    )
+    # Each is ended when the file is there that says that it may be.
+    for option, ended in (("--drained=", "envoy"), ("--waiting=", "drain")):
+        (file,) = (word for word in by_name["drain"].spec["args"] if word.startswith(option))
+        assert (
+            f"[ -e {file.removeprefix(option)} ]"
+            in by_name[ended].spec["lifecycle"]["preStop"]["exec"]["command"][-1]
+        )
 
 
 @pytest.mark.parametrize("overlay", ["staging", "prod"])

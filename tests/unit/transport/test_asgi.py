@@ -9,7 +9,7 @@ from grpc_health.v1 import health_pb2
 
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
 from authz.transport.answers import AnswerWriter
-from authz.transport.asgi import CHECK_PATH, HEALTH_PATH, PROCESS_PATH, WATCH_PATH, AsgiServer
+from authz.transport.asgi import CARRIED_PATH, CHECK_PATH, HEALTH_PATH, PROCESS_PATH, WATCH_PATH, AsgiServer
 from authz.transport.checkserver import MAX_REQUEST_BYTES, SERVICE
 from authz.transport.engine import Engine, Serving
 from authz.transport.framing import Code, Messages, framed
@@ -40,8 +40,13 @@ class Call:
             raise ConnectionResetError
         self.sent.append(event)
 
-    async def ask(self, server: AsgiServer, path: str) -> None:
-        scope = {"type": "http", "path": path, "headers": [(b"te", b"trailers"), *self.headers]}
+    async def ask(self, server: AsgiServer, path: str, query: bytes = b"") -> None:
+        scope = {
+            "type": "http",
+            "path": path,
+            "query_string": query,
+            "headers": [(b"te", b"trailers"), *self.headers],
+        }
         await server(scope, self.receive, self.send)
 
     @property
@@ -96,6 +101,45 @@ async def test_a_check_is_answered_whatever_pieces_it_comes_in() -> None:
         assert call.sent[0]["trailers"] is True
 
 
+async def test_a_carried_check_is_answered_before_anything_is_waited_for() -> None:
+    """What pyvoy sends it sends when it is told to; each step of the loop in between is another wait."""
+    told: list[Event] = []
+
+    def send(event: Event) -> Coroutine[Any, Any, None]:
+        told.append(event)
+        return asyncio.sleep(0)
+
+    call = Call()
+    scope = {"type": "http", "path": CARRIED_PATH, "query_string": QUESTION, "headers": []}
+    rest = server()(scope, call.receive, send)
+    assert [event["type"] for event in told] == [
+        "http.response.start",
+        "http.response.body",
+        "http.response.trailers",
+    ]
+    await rest
+
+
+async def test_a_carried_check_is_answered_like_any_other() -> None:
+    """Also by a server that sends when it is waited for; and one that is no question, or empty, is a denial."""
+    for data, status in ((QUESTION, 503), (b"", 400), (b"\xff\xff", 400)):
+        carried, other = Call(), Call(body(framed(data)))
+        await carried.ask(server(), CARRIED_PATH, data)
+        await other.ask(server(), CHECK_PATH)
+        for call in (carried, other):
+            (answer,) = call.messages
+            assert CheckResponse.FromString(answer).denied_response.status.code == status
+            assert call.status == Code.OK
+
+
+async def test_the_answer_to_nobody_is_no_error() -> None:
+    """Whoever asked by a carried check may be gone."""
+    call = Call()
+    call.gone.set()
+    await call.ask(server(), CARRIED_PATH, QUESTION)
+    assert call.sent == []
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [
@@ -125,7 +169,7 @@ async def test_nothing_is_answered_before_the_engine_is_there_and_after_the_end(
     ended = server()
     await ended.stop(0)
     for late in (AsgiServer(), ended):
-        for path in (CHECK_PATH, PROCESS_PATH, HEALTH_PATH):
+        for path in (CHECK_PATH, CARRIED_PATH, PROCESS_PATH, HEALTH_PATH):
             call = Call(body(framed(QUESTION)))
             await call.ask(late, path)
             assert (call.messages, call.status) == ([], Code.UNAVAILABLE)
@@ -143,12 +187,13 @@ def _later(settled: asyncio.Event, noted: list[str]) -> Callable[[bytes], Corout
     return answer
 
 
-async def test_an_answer_that_takes_a_while_is_waited_for_and_holds_up_the_end() -> None:
+@pytest.mark.parametrize("path", [CHECK_PATH, CARRIED_PATH])
+async def test_an_answer_that_takes_a_while_is_waited_for_and_holds_up_the_end(path: str) -> None:
     """`stop` lets it leave."""
     settled, noted = asyncio.Event(), list[str]()
     slow = server(begin=_later(settled, noted))
     call = Call(body(framed(QUESTION)))
-    asking = asyncio.create_task(call.ask(slow, CHECK_PATH))
+    asking = asyncio.create_task(call.ask(slow, path, QUESTION))
     await asyncio.sleep(0)
     stopping = asyncio.create_task(slow.stop(5))
     await asyncio.sleep(0.01)
@@ -158,24 +203,26 @@ async def test_an_answer_that_takes_a_while_is_waited_for_and_holds_up_the_end()
     assert (call.messages, call.status, slow.in_flight, noted) == ([b"answer"], Code.OK, 0, [])
 
 
-async def test_a_caller_that_goes_has_its_check_given_up() -> None:
+@pytest.mark.parametrize("path", [CHECK_PATH, CARRIED_PATH])
+async def test_a_caller_that_goes_has_its_check_given_up(path: str) -> None:
     """The engine is told, so that it notes a denial; nothing is sent to nobody."""
     noted = list[str]()
     slow = server(begin=_later(asyncio.Event(), noted))
     call = Call(body(framed(QUESTION)))
-    asking = asyncio.create_task(call.ask(slow, CHECK_PATH))
+    asking = asyncio.create_task(call.ask(slow, path, QUESTION))
     await asyncio.sleep(0.01)
     call.gone.set()
     await asking
     assert (call.sent, noted, slow.in_flight) == ([], ["given up"], 0)
 
 
-async def test_a_deadline_ends_a_check() -> None:
+@pytest.mark.parametrize("path", [CHECK_PATH, CARRIED_PATH])
+async def test_a_deadline_ends_a_check(path: str) -> None:
     """`grpc-timeout` is what Envoy sends along."""
     noted = list[str]()
     slow = server(begin=_later(asyncio.Event(), noted))
     call = Call(body(framed(QUESTION)), headers=((b"grpc-timeout", b"5m"),))
-    await call.ask(slow, CHECK_PATH)
+    await call.ask(slow, path, QUESTION)
     assert (call.messages, call.status, noted) == ([], Code.DEADLINE_EXCEEDED, ["given up"])
 
 
