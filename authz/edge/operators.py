@@ -1,6 +1,6 @@
-"""Envoy's side of the operators' port: the paths of `scopegate serve --http`, answered from the admin interface.
+"""Envoy's side of the operators' port: the paths of `scopegate serve --http`.
 
-The admin interface itself can do much more than tell, so it stays on its socket.
+What the admin interface knows comes from there; it can do much more than tell, so it stays on its socket.
 """
 
 from typing import Final
@@ -10,17 +10,21 @@ from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.endpoint import v3 as endpoint
 from envoy_data_plane.envoy.config.listener import v3 as listener
 from envoy_data_plane.envoy.config.route import v3 as route
+from envoy_data_plane.envoy.extensions.filters.http.health_check import v3 as health_check
 from envoy_data_plane.envoy.extensions.filters.http.router import v3 as router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm
+from envoy_data_plane.envoy.type import v3 as types
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 
 from authz.edge.address import TcpAddress, UnixAddress, parse_address, to_message
 from authz.edge.messages import EdgeError, http_filter, pack, seconds
-from authz.edge.names import ADMIN_CLUSTER
+from authz.edge.names import ADMIN_CLUSTER, AUTHZ_CLUSTER
 
 LISTENER: Final = "operators"
-_ADMIN_PATHS: Final = {"/metrics": "/stats/prometheus", "/readyz": "/ready"}
+_METRICS_PATH: Final = "/metrics"
+_METRICS_OF_ADMIN: Final = "/stats/prometheus"
 _ALIVE_PATH: Final = "/healthz"
+_READY_PATH: Final = "/readyz"
 
 
 def operators_listener(address: str) -> listener.Listener:
@@ -75,11 +79,12 @@ def _manager() -> hcm.HttpConnectionManager:
                 route.VirtualHost(
                     name=LISTENER,
                     domains=["*"],
-                    routes=[_alive(), *(_told(path, asked) for path, asked in _ADMIN_PATHS.items())],
+                    routes=[_alive(), _metrics()],
                 )
             ],
         ),
         http_filters=[
+            _ready(),
             http_filter("envoy.filters.http.router", router.Router(suppress_envoy_headers=True)),
         ],
         common_http_protocol_options=core.HttpProtocolOptions(idle_timeout=seconds(60)),
@@ -100,11 +105,27 @@ def _alive() -> route.Route:
     )
 
 
-def _told(path: str, asked: str) -> route.Route:
+def _ready() -> hcm.HttpFilter:
+    """Not while it drains, nor before its health checks have seen one of Scopegate's workers serve.
+
+    Until then it refuses whatever it is asked, though the workers may be ready. The admin interface's `/ready` knows nothing
+    of that. https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/health_check_filter
+    """
+    return http_filter(
+        "envoy.filters.http.health_check",
+        health_check.HealthCheck(
+            pass_through_mode=False,
+            headers=[_is(":path", _READY_PATH), _is(":method", "GET")],
+            cluster_min_healthy_percentages={AUTHZ_CLUSTER: types.Percent(value=1)},
+        ),
+    )
+
+
+def _metrics() -> route.Route:
     return route.Route(
-        name=path,
-        match=_get(path),
-        route=route.RouteAction(cluster=ADMIN_CLUSTER, prefix_rewrite=asked, timeout=seconds(10)),
+        name=_METRICS_PATH,
+        match=_get(_METRICS_PATH),
+        route=route.RouteAction(cluster=ADMIN_CLUSTER, prefix_rewrite=_METRICS_OF_ADMIN, timeout=seconds(10)),
     )
 
 
@@ -112,5 +133,9 @@ def _get(path: str) -> route.RouteMatch:
     """GET only: whatever changes something in the admin interface wants POST."""
     return route.RouteMatch(
         path=path,
-        headers=[route.HeaderMatcher(name=":method", string_match=matcher.StringMatcher(exact="GET"))],
+        headers=[_is(":method", "GET")],
     )
+
+
+def _is(header: str, value: str) -> route.HeaderMatcher:
+    return route.HeaderMatcher(name=header, string_match=matcher.StringMatcher(exact=value))

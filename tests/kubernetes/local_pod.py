@@ -120,7 +120,7 @@ class LocalPod:
     def __enter__(self) -> Self:
         try:
             for container in self.containers:
-                self._start(container)
+                self.start(container)
             wait_until(self.ready, f"{self.name} is ready", STARTED_SECONDS)
         except BaseException:
             self.__exit__()
@@ -131,7 +131,8 @@ class LocalPod:
         for process in reversed(self.processes.values()):
             end_process(process)
 
-    def _start(self, container: Container) -> None:
+    def start(self, container: Container) -> None:
+        """Start one container, and wait for what kubelet waits for before it starts the next one."""
         if not container.goes_on:
             done = subprocess.run(
                 self.command(container), capture_output=True, text=True, check=False, timeout=STARTED_SECONDS

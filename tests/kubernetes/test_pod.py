@@ -318,6 +318,33 @@ class Http2:
         return frame
 
 
+def test_an_envoy_is_ready_once_a_worker_can_decide() -> None:
+    """Before, it would refuse whatever a Service leads to it, though it lives and listens."""
+    with pod_system(OVERLAY) as system:
+        pod = system.pod
+        workers = [container for container in pod.containers if container.name.startswith("worker-")]
+        try:
+            for container in pod.containers:
+                if container not in workers:
+                    pod.start(container)
+            wait_until(lambda: _said(pod, "/healthz") == 200, "Envoy lives")
+            assert _said(pod, "/readyz") == 503
+            assert system.ask("/api/sales", system.token()).status == 503
+            pod.start(workers[0])
+            wait_until(lambda: _said(pod, "/readyz") == 200, "Envoy is ready")
+            assert system.ask("/api/sales", system.token()).status == 200
+        finally:
+            pod.__exit__()
+
+
+def _said(pod: LocalPod, path: str) -> int | None:
+    """By Envoy; None as long as it does not listen."""
+    try:
+        return pod.get(9901, path)[0]
+    except OSError:
+        return None
+
+
 def test_a_pod_whose_volumes_are_named_otherwise_would_not_start(tmp_path: Path) -> None:
     """The neighbour: what this test replaces are exactly the places that containers mount."""
     pod = LocalPod(OVERLAY, "scopegate", tmp_path, {})

@@ -62,9 +62,15 @@ def test_operators_ask_by_three_paths_and_only_read() -> None:
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     (host,) = manager["route_config"]["virtual_hosts"]
 
-    assert {entry["match"]["path"] for entry in host["routes"]} == {"/metrics", "/readyz", "/healthz"}
+    asked_by_get = {"name": ":method", "string_match": {"exact": "GET"}}
+
+    assert {entry["match"]["path"] for entry in host["routes"]} == {"/metrics", "/healthz"}
     for entry in host["routes"]:
-        assert entry["match"]["headers"] == [{"name": ":method", "string_match": {"exact": "GET"}}]
+        assert entry["match"]["headers"] == [asked_by_get]
+    ready = manager["http_filters"][0]["typed_config"]
+    assert ready["headers"] == [{"name": ":path", "string_match": {"exact": "/readyz"}}, asked_by_get]
+    assert ready["pass_through_mode"] is False
+    assert list(ready["cluster_min_healthy_percentages"]) == ["scopegate"]
     assert listener["ignore_global_conn_limit"] is True
 
 
