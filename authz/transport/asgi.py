@@ -41,6 +41,8 @@ _START: Final[Event] = {
 }
 _END: Final[Event] = {"type": "http.response.trailers", "headers": [(b"grpc-status", b"0")]}
 _MAX_HEALTH_BYTES: Final = 4_096
+_LOOK_SECONDS: Final = 0.05
+"""Between two looks whether a caller still waits. Most that has to be waited for is there before the first."""
 
 _STATUS: Final = health_pb2.HealthCheckResponse
 _log: Final = structlog.get_logger("scopegate.asgi")
@@ -294,8 +296,11 @@ def _seconds_left(scope: Scope) -> float | None:
 
 
 async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    """Looks again and again: behind the end of a request, pyvoy says at once that there is no more, as long as somebody waits."""
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if (await receive())["type"] == "http.disconnect":
+            return
 
 
 async def _unless_gone(work: Coroutine[Any, Any, bytes], receive: Receive, seconds: float | None) -> bytes:

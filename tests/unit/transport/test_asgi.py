@@ -226,6 +226,27 @@ async def test_a_deadline_ends_a_check(path: str) -> None:
     assert (call.messages, call.status, noted) == ([], Code.DEADLINE_EXCEEDED, ["given up"])
 
 
+async def test_waiting_does_not_ask_without_rest_whether_somebody_waits() -> None:
+    """pyvoy answers at once as long as the caller is there; asked without a rest, it would keep two threads busy."""
+    asked = 0
+
+    async def receive() -> Event:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        return body(b"")
+
+    settled, noted = asyncio.Event(), list[str]()
+    slow, call = server(begin=_later(settled, noted)), Call()
+    scope = {"type": "http", "path": CARRIED_PATH, "query_string": QUESTION, "headers": []}
+    asking = asyncio.ensure_future(slow(scope, receive, call.send))
+    await asyncio.sleep(0.2)
+    settled.set()
+    await asking
+    assert (call.messages, noted) == ([b"answer"], [])
+    assert asked < 6
+
+
 async def test_each_message_of_a_stream_is_processed_when_it_is_there() -> None:
     """However it is cut."""
     both = framed(b"one") + framed(b"two")
