@@ -15,8 +15,9 @@ from typing import Any, Final, Self
 from authz.edge.binary import find_envoy
 from bench import generators
 from bench.generators import LoadFailed
-from bench.processes import Group, free_port, wait_for
+from bench.processes import Group, wait_for
 from bench.targets import Place, Running
+from tests.ports import free_port
 from tests.tokens import AUDIENCE, ISSUER
 
 PATH: Final = "/api/sales?region=EU"

@@ -15,8 +15,9 @@ from authz.workers.engines import problem_with_pyvoy
 from bench.generators import CHECK
 from bench.inprocess import InProcess
 from bench.policies import policy_text
-from bench.processes import Ended, Group, free_port, wait_for
+from bench.processes import Ended, Group, wait_for
 from bench.questions import KEYS, PEOPLE, TEAMS, RequestFiles, ask, token
+from tests.ports import free_port
 from tests.tokens import AUDIENCE, ISSUER, jwks
 
 ROOT: Final = Path(__file__).parents[1]

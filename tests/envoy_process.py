@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -263,10 +262,3 @@ class ScopegateProcess:
             if line.startswith("{") and line.endswith("}")
         ]
         return [line for line in lines if line["event"] == name]
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

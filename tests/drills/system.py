@@ -16,10 +16,11 @@ from authz.audit.verify import verify
 from tests.audit_trails import lines_of
 from tests.drills.load import Load, Person, tell_scope
 from tests.drills.series import Scraper, Series
-from tests.envoy_process import end_process, free_port
+from tests.envoy_process import end_process
 from tests.integration.whole_system import POLICY as WHOLE_POLICY
 from tests.integration.whole_system import WholeSystem, whole_system
 from tests.pki import Authority
+from tests.ports import free_port
 
 # On a machine that is busy with other tests, half a second would be no sign of anything.
 POLICY = WHOLE_POLICY.replace("  per_address:", "  check_timeout: 2s\n  per_address:")

@@ -17,13 +17,13 @@ from tests.edge_counterparts import Seen, Warehouse
 from tests.envoy_process import (
     EnvoyProcess,
     ScopegateProcess,
-    free_port,
     present_authority,
     server_leaf,
     short_directory,
     wait_until,
     write_leaf,
 )
+from tests.ports import free_port
 from tests.preset_tokens import Specimen, specimens
 
 HEADER, COOKIE = "x-database-token", "__Host-token"

@@ -17,7 +17,6 @@ from tests.edge_counterparts import Warehouse
 from tests.envoy_process import (
     EnvoyProcess,
     ScopegateProcess,
-    free_port,
     present_authority,
     server_leaf,
     short_directory,
@@ -25,6 +24,7 @@ from tests.envoy_process import (
     write_leaf,
 )
 from tests.issuing_server import CLIENT_ID, CLIENT_SECRET, IssuingServer
+from tests.ports import free_port
 from tests.tokens import AUDIENCE
 
 WORKERS = 2

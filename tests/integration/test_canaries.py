@@ -21,9 +21,10 @@ import pytest
 
 from tests.edge_client import Headers, Reply
 from tests.edge_counterparts import Answer
-from tests.envoy_process import free_port, wait_until
+from tests.envoy_process import wait_until
 from tests.integration.defective import DEFECT
 from tests.integration.whole_system import WholeSystem, whole_system
+from tests.ports import free_port
 from tests.span_collector import SpanCollector
 
 SUBJECT = "canary-subject-2f61"

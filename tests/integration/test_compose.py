@@ -22,6 +22,7 @@ import yaml
 from authz.demo.compose import OPERATORS
 from authz.demo.processes import Child, Children, Signals
 from authz.edge.binary import find_envoy
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -39,9 +40,7 @@ class Local:
 
     def port(self, service: str, port: str) -> int:
         if (service, port) not in self.ports:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.ports[service, port] = probe.getsockname()[1]
+            self.ports[service, port] = free_port()
         return self.ports[service, port]
 
     def text(self, service: str, text: str) -> str:

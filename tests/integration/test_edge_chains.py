@@ -19,13 +19,13 @@ from tests.edge_counterparts import Warehouse
 from tests.envoy_process import (
     EnvoyProcess,
     ScopegateProcess,
-    free_port,
     present_authority,
     server_leaf,
     short_directory,
     wait_until,
 )
 from tests.pki import EXTRACT_ID, Authority, Leaf, crl_pem, uri
+from tests.ports import free_port
 from tests.tokens import AUDIENCE, ISSUER, claims, ec_key, jwks, mint, thumbprint
 
 KEY = ec_key("chains")

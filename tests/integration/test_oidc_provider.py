@@ -17,8 +17,9 @@ from typing import Self
 
 import pytest
 
-from tests.envoy_process import end_process, free_port, short_directory, wait_until
+from tests.envoy_process import end_process, short_directory, wait_until
 from tests.integration.issuing_system import Gateway, gateway, reason_of
+from tests.ports import free_port
 
 CLIENT = "warehouse"
 BACK = "http://localhost/back"

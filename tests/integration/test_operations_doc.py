@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.envoy_process import free_port, wait_until
+from tests.envoy_process import wait_until
+from tests.ports import free_port
 from tests.tokens import ec_key, jwks
 
 ROOT = Path(__file__).parents[2]

@@ -21,7 +21,6 @@ from tests.envoy_process import (
     EnvoyProcess,
     ScopegateProcess,
     client_leaf,
-    free_port,
     present_authority,
     server_leaf,
     short_directory,
@@ -29,6 +28,7 @@ from tests.envoy_process import (
     write_leaf,
 )
 from tests.pki import TRUST_DOMAIN, Authority, uri
+from tests.ports import free_port
 from tests.signingkeys import ec_pem, write_key
 from tests.tokens import AUDIENCE, ISSUER, SigningKey, claims, ec_key, jwks, mint
 

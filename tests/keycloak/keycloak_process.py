@@ -11,7 +11,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
-from tests.envoy_process import end_process, free_port
+from tests.envoy_process import end_process
+from tests.ports import free_port
 from tests.tokens import ec_key, jwks
 
 REALM = "analytics"

@@ -21,8 +21,9 @@ from typing import IO, Any, Self
 import yaml
 
 from authz.edge.binary import find_envoy
-from tests.envoy_process import end_process, free_port, wait_until
+from tests.envoy_process import end_process, wait_until
 from tests.kubernetes.manifests import Container, Manifest, containers, of_kind, pods
+from tests.ports import free_port
 
 STARTED_SECONDS = 60.0
 _NOTICE = re.compile(r"--notice-seconds=[0-9]+")

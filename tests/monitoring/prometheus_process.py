@@ -13,7 +13,8 @@ from typing import Any, Self
 import pytest
 import yaml
 
-from tests.envoy_process import end_process, free_port, wait_until
+from tests.envoy_process import end_process, wait_until
+from tests.ports import free_port
 
 RULES = Path(__file__).parents[2] / "deploy" / "monitoring" / "rules.yml"
 

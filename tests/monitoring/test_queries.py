@@ -12,9 +12,10 @@ import yaml
 
 from deploy.monitoring.write import files
 from tests.edge_counterparts import Answer
-from tests.envoy_process import free_port, wait_until
+from tests.envoy_process import wait_until
 from tests.integration.whole_system import LIMIT, WholeSystem, whole_system
 from tests.monitoring.prometheus_process import RULES, Prometheus, tool
+from tests.ports import free_port
 
 ROUNDS = 150
 ENVOY_TIMES = 'envoy_cluster_upstream_rq_time_count{envoy_cluster_name="warehouse-ledger"}'

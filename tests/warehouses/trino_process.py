@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from tests.envoy_process import end_process, free_port, wait_until
+from tests.envoy_process import end_process, wait_until
+from tests.ports import free_port
 
 READY_SECONDS = 120.0
 

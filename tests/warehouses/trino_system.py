@@ -18,8 +18,9 @@ from authz.signing.jws import sign
 from authz.signing.keys import SigningKeys, public_jwks
 from tests.edge_counterparts import Answer
 from tests.edge_counterparts import Warehouse as Published
-from tests.envoy_process import free_port, short_directory
+from tests.envoy_process import short_directory
 from tests.integration.whole_system import WholeSystem, whole_system
+from tests.ports import free_port
 from tests.signingkeys import ec_pem, one_key, write_key
 from tests.warehouses import acme
 from tests.warehouses.trino_process import TrinoProcess
