@@ -148,13 +148,20 @@ def _verify_chain(
             Reason.CERTIFICATE_IDENTITY_INVALID,
             "the certificate has no URI, DNS or e-mail name; a common name is no identity (RFC 9525 section 2)",
         )
+    at = datetime.fromtimestamp(now, UTC)
+    proven = bundle.proven.chain(peer.certificate, at)
+    if proven is not None:
+        return proven
     try:
-        return _verifier(bundle, now).verify(peer.certificate, authorities).chain
+        chain = _verifier(bundle, at).verify(peer.certificate, authorities).chain
     except VerificationError:
         pass
+    else:
+        bundle.proven.learn(chain, (*bundle.roots, *bundle.intermediates))
+        return chain
     try:
         # The same chain on the day the certificate was issued: tells an expired authority from a foreign one.
-        _verifier(bundle, peer.not_before).verify(peer.certificate, authorities)
+        _verifier(bundle, datetime.fromtimestamp(peer.not_before, UTC)).verify(peer.certificate, authorities)
     except VerificationError as error:
         detail = str(error).partition("(encountered")[0].strip()
         raise Denied(
@@ -166,9 +173,8 @@ def _verify_chain(
     )
 
 
-def _verifier(bundle: TrustBundle, at: float) -> ClientVerifier:
-    builder = PolicyBuilder().store(bundle.store).time(datetime.fromtimestamp(at, UTC))
-    return builder.build_client_verifier()
+def _verifier(bundle: TrustBundle, at: datetime) -> ClientVerifier:
+    return PolicyBuilder().store(bundle.store).time(at).build_client_verifier()
 
 
 def _identity(peer: PeerCertificate, trust: CertificateTrust) -> CertificateIdentity:

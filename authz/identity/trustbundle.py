@@ -11,6 +11,7 @@ from cryptography.x509.verification import Store
 
 from authz.identity.authorities import TrustBundleError, parse_authorities
 from authz.identity.crl import CrlError, RevocationList, parse_crls, shown_name
+from authz.identity.provenpaths import ProvenPaths
 from authz.identity.trust import CertificateNames, CertificateTrust
 
 
@@ -28,6 +29,7 @@ class TrustBundle:
     """Revocation lists that are not used, and why: a report line each."""
     fingerprint: str
     """Changes if and only if the trust, one of its certificates or one of its lists does."""
+    proven: ProvenPaths = field(default_factory=ProvenPaths, init=False, repr=False, compare=False)
 
     def problems(self, now: float) -> tuple[str, ...]:
         """What is wrong with the bundle at this time: a report line each, for the operator."""
