@@ -161,8 +161,8 @@ def removed_headers(warehouse: Warehouse) -> tuple[str, ...]:
     """What every answer for a warehouse removes: beside the above, wherever the policy lets a token stand."""
     own = (warehouse.token_headers | warehouse.accepts.headers) - _REMOVED
     removed = (*REMOVED_HEADERS, *_particular(warehouse), *sorted(own))
-    kept = {"authorization"} if warehouse.kind in TAKES_BEARER else set()
-    return tuple(name for name in removed if name not in kept | {SET_BY_REQUEST.get(warehouse.kind)})
+    kept = {SET_BY_REQUEST.get(warehouse.kind), "authorization" if warehouse.kind in TAKES_BEARER else None}
+    return tuple(name for name in removed if name not in kept)
 
 
 def mutable_headers_expression(warehouses: Iterable[Warehouse]) -> str:

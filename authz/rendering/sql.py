@@ -13,7 +13,7 @@ warehouse's business in these points, which the operator must know:
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
@@ -25,12 +25,16 @@ from authz.errors import Denied, Reason
 from authz.rendering.dialects import ANY_ZONE, DIALECTS, TARGETS, Dialect, refusal
 from authz.scopes.conjunctions import Conjunction
 from authz.scopes.constraints import Between, Constraint, OneOf, constraint_type
-from authz.scopes.rowfilter import Everything, Nothing, RowFilter, Where
+from authz.scopes.datascope import canonical_json
+from authz.scopes.rowfilter import Everything, Nothing, RowFilter, Where, to_json
 from authz.scopes.values import Value, ValueType
 
 __all__ = ["DIALECTS", "predicate", "predicate_in_any_zone"]
 
 _WITHOUT_ZONE: Final[Mapping[str, Any]] = {"timestamp_type": "TIMESTAMP(6)", "timestamp_has_offset": False}
+_REMEMBERED: Final = 1_024
+_LONGEST_REMEMBERED: Final = 8_192
+"""In characters of the filter: what is remembered takes some 20 MB at most."""
 _REFUSED_IN_IDENTIFIERS = frozenset("\"'`[]\\;")
 
 
@@ -41,10 +45,34 @@ def predicate(rows: RowFilter, columns: Mapping[str, str], dialect: str) -> str:
     needs them, so it can stand beside other conditions. Raises
     `Denied(scope_not_expressible)` for what the dialect cannot be told exactly.
     """
+    told = canonical_json(to_json(rows))
+    if len(told) > _LONGEST_REMEMBERED:
+        return _written(rows, columns, dialect)
+    return _remembered(_Told(told, tuple(columns.items()), dialect, rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A filter by its canonical form, which tells `1` from `true`, as the values themselves do not."""
+
+    text: str
+    columns: tuple[tuple[str, str], ...]
+    dialect: str
+    rows: RowFilter = field(compare=False)
+
+
+@lru_cache(_REMEMBERED)
+def _remembered(told: _Told) -> str:
+    """Many people share a scope, and to write it takes longer than to verify a token."""
+    return _written(told.rows, dict(told.columns), told.dialect)
+
+
+def _written(rows: RowFilter, columns: Mapping[str, str], dialect: str) -> str:
     target = TARGETS.get(dialect)
     if target is None:
         raise Denied(Reason.SCOPE_NOT_EXPRESSIBLE, f"unknown SQL dialect `{dialect}`")
-    return _expression(rows, columns, target).sql(dialect=target.sqlglot)
+    # The expression is nobody else's: the generator may write into it.
+    return _expression(rows, columns, target).sql(dialect=target.sqlglot, copy=False)
 
 
 def predicate_in_any_zone(rows: RowFilter, columns: Mapping[str, str]) -> str:
@@ -54,7 +82,9 @@ def predicate_in_any_zone(rows: RowFilter, columns: Mapping[str, str]) -> str:
     move to the session's zone first is never compared: which it is, the type of the column says, which Trino knows
     when it plans the query, so that nothing of the question is left by then. Raises as `predicate` does.
     """
-    return _expression(rows, columns, ANY_ZONE).sql(dialect=ANY_ZONE.sqlglot, normalize_functions=False)
+    return _expression(rows, columns, ANY_ZONE).sql(
+        dialect=ANY_ZONE.sqlglot, normalize_functions=False, copy=False
+    )
 
 
 def _expression(rows: RowFilter, columns: Mapping[str, str], target: Dialect) -> exp.Expr:

@@ -116,3 +116,21 @@ def test_alternatives_stand_in_parentheses() -> None:
     """`active AND a OR b` would let every `b` through."""
     rows = any_of([where({"a": OneOf((1,)), "b": OneOf((2,))}), where({"a": OneOf((3,))})])
     assert predicate(rows, {"a": "x", "b": "y"}, "duckdb") == '(("x" = 1 AND "y" = 2) OR "x" = 3)'
+
+
+def test_what_python_takes_for_equal_is_written_apart() -> None:
+    """`1`, `true` and `1.0` are equal to Python, so whatever remembers by value would give one for the other."""
+    written = [_predicate(OneOf((value,)), "duckdb") for value in (1, True, Decimal(1), "1")]
+    assert len(set(written)) == 4
+    assert written == [_predicate(OneOf((value,)), "duckdb") for value in (1, True, Decimal(1), "1")]
+
+
+def test_a_filter_is_written_for_the_columns_and_the_dialect_that_are_asked_for() -> None:
+    rows = where({"d": OneOf(("A\\B",))})
+    asked = [({"d": "c"}, "mysql"), ({"d": "other"}, "mysql"), ({"d": "c"}, "duckdb")]
+    assert len({predicate(rows, columns, dialect) for columns, dialect in asked}) == 3
+
+
+def test_a_filter_longer_than_what_is_remembered_is_written_whole() -> None:
+    values = tuple(f"region-{number:05}" for number in range(2_000))
+    assert all(f"'{value}'" in _predicate(OneOf(values), "duckdb") for value in values)
