@@ -32,7 +32,8 @@ from authz.policy.decision import Allow
 from authz.rendering.render import render_request
 from authz.transport.codec import parse_check_request
 from authz.transport.decision_ids import decision_ids
-from authz.transport.repeats import Repeats, read_question
+from authz.transport.questions import read_question
+from authz.transport.repeats import Repeats
 from bench.inprocess import InProcess
 from bench.questions import ask, token
 
@@ -101,15 +102,15 @@ class Bench(InProcess):
             raise SystemExit("the benchmark's question is not in Envoy's form")
         repeats = Repeats(1)
         repeats.keep(question, request, outcome, self.answers.prepare_outcome(outcome), now)
-        repeat = repeats.find(question[0], now)
+        _, repeat = repeats.find(data, now)
         if repeat is None:
             raise SystemExit("the benchmark's question is not known again")
         occasion = Occasion(
             repeat.case, "0" * 32, now, 3e-5, "192.0.2.7", "8f14e45f-ceea-467f-9e3c-3d2a8f1f0b11"
         )
         steps: dict[str, Callable[[], object]] = {
-            "repeat: read": lambda: read_question(data),
-            "repeat: find": lambda: repeats.find(question[0], now),
+            "read, by a known layout, and find": lambda: repeats.find(data, now),
+            "read, of a layout not known": lambda: read_question(data),
             "codec: parse": lambda: parse_check_request(data),
             "route": lambda: policy.routes.find(request),
             "authenticate (cached)": lambda: snapshot.authenticator.authenticate(

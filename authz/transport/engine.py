@@ -25,7 +25,8 @@ from authz.transport.answers import AnswerWriter
 from authz.transport.codec import parse_check_request
 from authz.transport.decision_ids import decision_ids
 from authz.transport.laps import UNTIMED, Laps
-from authz.transport.repeats import Question, Repeat, Repeats, read_question
+from authz.transport.questions import Question
+from authz.transport.repeats import Repeat, Repeats
 from authz.transport.tracing import KEEP, SETTLE, CheckTrace
 
 TIMED_ONE_IN: Final = 64
@@ -224,8 +225,7 @@ class Engine:
         asked = _Asked(data, begun, at, laps, trace)
         try:
             # A traced check is taken apart, so that its trace shows the parts.
-            question = None if trace is not None else read_question(data)
-            repeat = None if question is None else serving.repeats.find(question[0], at)
+            question, repeat = (None, None) if trace is not None else serving.repeats.find(data, at)
             if (
                 question is not None
                 and repeat is not None

@@ -11,7 +11,7 @@ from authz.policy.decision import Deny
 from authz.policy.parse import parse_policy
 from authz.policy.yamlvalues import SourceText
 from authz.transport.engine import Engine
-from authz.transport.repeats import MAX_BYTES, read_question
+from authz.transport.questions import MAX_BYTES, read_question
 from tests.repeated import (
     KEY,
     POLICY,
@@ -225,6 +225,22 @@ def test_an_unknown_key_may_come_and_its_denial_is_not_kept() -> None:
     for _ in range(2):
         assert _ask(engine, seen, question) is Reason.TOKEN_KEY_UNKNOWN
     assert _hits(engine) == 0
+
+
+@pytest.mark.parametrize(("name", "digits"), [("x-request-id", OTHER_ID), ("traceparent", OTHER_TRACE)])
+def test_a_body_that_looks_like_a_header_is_none(name: str, digits: str) -> None:
+    """It stands before them; who knew which id Envoy will give could have as many digits taken out of a statement."""
+    likeness = CheckRequest()
+    digests = set()
+    for value in (digits, digits.replace("0", "1")):
+        del likeness.attributes.request.http.header_map.headers[:]
+        likeness.attributes.request.http.header_map.headers.add(key=name, raw_value=value.encode())
+        question = asked(token("emea"), "/stock/x", method="POST", trace=TRACE)
+        question.attributes.request.http.raw_body = likeness.SerializeToString()
+        found = read_question(question.SerializeToString())
+        assert found is not None
+        digests.add(found[0])
+    assert len(digests) == 2
 
 
 def test_a_body_is_part_of_the_question() -> None:
