@@ -230,12 +230,13 @@ def test_an_unknown_key_may_come_and_its_denial_is_not_kept() -> None:
 @pytest.mark.parametrize(("name", "digits"), [("x-request-id", OTHER_ID), ("traceparent", OTHER_TRACE)])
 def test_a_body_that_looks_like_a_header_is_none(name: str, digits: str) -> None:
     """It stands before them; who knew which id Envoy will give could have as many digits taken out of a statement."""
+    bearer = token("emea")
     likeness = CheckRequest()
     digests = set()
     for value in (digits, digits.replace("0", "1")):
         del likeness.attributes.request.http.header_map.headers[:]
         likeness.attributes.request.http.header_map.headers.add(key=name, raw_value=value.encode())
-        question = asked(token("emea"), "/stock/x", method="POST", trace=TRACE)
+        question = asked(bearer, "/stock/x", method="POST", trace=TRACE)
         question.attributes.request.http.raw_body = likeness.SerializeToString()
         found = read_question(question.SerializeToString())
         assert found is not None
@@ -245,10 +246,8 @@ def test_a_body_that_looks_like_a_header_is_none(name: str, digits: str) -> None
 
 def test_a_body_is_part_of_the_question() -> None:
     """Two bodies are two questions; the same is one."""
-    first, second = (
-        asked(token("emea"), "/stock/x", method="POST"),
-        asked(token("emea"), "/stock/x", method="POST"),
-    )
+    bearer = token("emea")
+    first, second = (asked(bearer, "/stock/x", method="POST") for _ in range(2))
     first.attributes.request.http.raw_body, second.attributes.request.http.raw_body = b"a", b"b"
     digests = [read_question(each.SerializeToString()) for each in (first, second, first)]
     assert all(digest is not None for digest in digests)
