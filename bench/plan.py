@@ -130,7 +130,8 @@ class Run:
             for name, step in self._roads():
                 yield f"round {number}: through Envoy: {name}", step
         if LOAD.is_file():
-            yield "latency, by turns", self._latency
+            yield "all of them, by turns", self._by_turns
+            yield "through Envoy, by turns", self._roads_by_turns
             for engine in self.engines:
                 yield f"memory of {engine}", partial(self._footprint, engine)
                 yield f"reload of {engine}", partial(self._reload, engine)
@@ -175,17 +176,43 @@ class Run:
     def _at_rate(self, running: Running, requests: Path, rate: float) -> measure.Figure:
         return measure.at_rate(running, LOAD, requests, rate, self.size.seconds)
 
-    def _latency(self) -> None:
-        """All at once, and one asked after the other, again and again: what another's work costs, all pay alike."""
+    def _by_turns(self) -> None:
+        """All at once, and one asked after the other, again and again: what another's work costs, all pay alike.
+
+        What is compared is measured so: within minutes a machine gets faster and slower by a third.
+        """
+        seconds = self.size.seconds / 2
         with ExitStack() as exits:
-            running = [
-                exits.enter_context(Running(target, self.place, f"{target.name}-turns"))
-                for target in self.present
-            ]
+            running = self._all_running(exits, "turns")
             for _ in range(self.size.turns):
                 for one in running:
-                    warm = one.target.warm(self.place)
-                    self._note(one.target.name, "at 1,000/s", self._at_rate(one, warm, RATE))
+                    name, warm = one.target.name, one.target.warm(self.place)
+                    self._note(name, "at 1,000/s", self._at_rate(one, warm, RATE))
+                    self._note(name, "warm", measure.saturated(one, LOAD, warm, seconds, "allowed"))
+                    if one.target.decides:
+                        denied = self.place.files.denied(mapped=one.target.by_map)
+                        self._note(name, "denied", measure.saturated(one, LOAD, denied, seconds, "denied"))
+
+    def _roads_by_turns(self) -> None:
+        """Every server behind an Envoy of its own, by turns as well."""
+        traffic = self._traffic(self.size.seconds / 2)
+        with ExitStack() as exits:
+            edges = [
+                (one, exits.enter_context(Edge(self.place, one.name, part_of(one))))
+                for one in self._all_running(exits, "behind")
+            ]
+            for _ in range(self.size.turns):
+                for one, edge in edges:
+                    before = one.group.cpu_seconds()
+                    found = traffic.through(edge, decides=one.target.decides)
+                    found["server_cpu_seconds"] = one.group.cpu_seconds() - before
+                    self.results["edge"].setdefault(one.target.name, []).append(found)
+
+    def _all_running(self, exits: ExitStack, where: str) -> list[Running]:
+        return [
+            exits.enter_context(Running(target, self.place, f"{target.name}-{where}"))
+            for target in self.present
+        ]
 
     def _decisions(self, running: Running) -> None:
         target, files, seconds = running.target, self.place.files, self.size.seconds
@@ -251,24 +278,18 @@ class Run:
             "jwt_authn, cached",
             partial(self._road, "Envoy's jwt_authn, cached", jwt_authn(jwks, cached=True)),
         )
-        for target in self.present:
-            yield target.name, partial(self._asked_road, target)
-
-    def _asked_road(self, target: Target) -> None:
-        with Running(target, self.place) as running:
-            before = running.group.cpu_seconds()
-            self._road(target.name, part_of(running), decides=target.decides)
-            self.results["edge"][target.name][-1]["server_cpu_seconds"] = running.group.cpu_seconds() - before
 
     def _road(self, name: str, part: dict[str, Any], *, decides: bool = True) -> None:
+        with Edge(self.place, name.replace(" ", "-").replace("'", ""), part) as edge:
+            found = self._traffic(self.size.seconds).through(edge, decides=decides)
+        self.results["edge"].setdefault(name, []).append(found)
+
+    def _traffic(self, seconds: float) -> Traffic:
         good, bad = self.place.directory / "good.token", self.place.directory / "forged.token"
         if not good.exists():
             good.write_text(token("emma"))
             bad.write_text(forged())
-        traffic = Traffic(load=LOAD, good=good, forged=bad, seconds=self.size.seconds, rate=RATE)
-        with Edge(self.place, name.replace(" ", "-").replace("'", ""), part) as edge:
-            found = traffic.through(edge, decides=decides)
-        self.results["edge"].setdefault(name, []).append(found)
+        return Traffic(load=LOAD, good=good, forged=bad, seconds=seconds, rate=RATE)
 
     def _footprint(self, engine: str) -> None:
         self.results["footprint"][engine] = footprint(engine, self.place, LOAD, tokens=self.size.tokens)

@@ -177,7 +177,7 @@ def test_checks_are_measured_and_the_absent_named(directory: Path) -> None:
 def test_weight_reload_and_the_whole_path_are_measured(directory: Path) -> None:
     """Scopegate behind a real Envoy, full of tokens, and while its policy is replaced."""
     results = smoke(
-        directory, "--target=scopegate-grpcio", "--step=memory", "--step=reload", "--step=Envoy: scopegate"
+        directory, "--target=scopegate-grpcio", "--step=memory", "--step=reload", "--step=by turns"
     )
 
     assert results["failed"] == {}
@@ -185,6 +185,7 @@ def test_weight_reload_and_the_whole_path_are_measured(directory: Path) -> None:
         assert results["footprint"]["grpcio"]["full_bytes"] > 0
         assert results["reload"]["grpcio"]["reload_seconds"] > 0
         assert results["edge"]["scopegate-grpcio"][0]["per_second"] > 0
+        assert {"warm", "denied", "at 1,000/s"} <= set(results["checks"]["scopegate-grpcio"])
 
 
 @pytest.mark.usefixtures("_generator")
