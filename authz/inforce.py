@@ -5,20 +5,17 @@ leaves the old one in force and is said in the log, in a metric and on /readyz.
 """
 
 import asyncio
-import gc
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from authz.audit.facts import policy_reads
 from authz.audit.record import Recorder
 from authz.audit.sink import AuditSink
 from authz.check import Snapshot
-from authz.config.load import breathing, load_policy, uncollected
 from authz.config.policyfiles import PolicyUnreadableError
 from authz.config.watch import Fingerprint, fingerprint
 from authz.identity.authenticator import Authenticator
@@ -28,6 +25,7 @@ from authz.keysources.introspector import Introspected, Introspectors
 from authz.keysources.keysources import KeySources
 from authz.keysources.prepared import Materials, Prepared
 from authz.keysources.source import SourceKind, SourceStatus
+from authz.loading import Loaded, free_beside, load_beside
 from authz.memory import DEFAULT_REMEMBERED, Memory
 from authz.policy.policyset import PolicySet
 from authz.policy.problems import PolicyError
@@ -41,6 +39,9 @@ from authz.transport.engine import Engine, Serving
 from authz.transport.jwks import Unpublished
 from authz.transport.tracing import CheckTrace
 
+if TYPE_CHECKING:
+    from authz.audit.facts import PolicyReads
+
 _log: Final = structlog.get_logger("scopegate")
 _WHAT: Final = {
     SourceKind.ISSUER_KEYS: "keys of issuer",
@@ -48,10 +49,6 @@ _WHAT: Final = {
     SourceKind.REVOCATIONS: "the file of",
     SourceKind.SIGNING_KEYS: "keys to sign an",
 }
-
-
-def _at_once() -> None:
-    """Without a rest."""
 
 
 class InForce:
@@ -80,6 +77,8 @@ class InForce:
         self._introspectors = Introspectors(told=self._introspected)
         self._used_tokens = UsedTokens()
         self._policy: PolicySet | None = None
+        self._reads: Mapping[str, PolicyReads] = {}
+        self._freeing: asyncio.Task[None] | None = None
         self._loaded_at: float | None = None
         self._refused: tuple[str, ...] = ()
         self._tried: PolicySet | None = None
@@ -107,13 +106,8 @@ class InForce:
             self._seen = fingerprint(looked_at)
             again, self._unread = self._unread, False
             try:
-                with uncollected():
-                    # Nobody waits for answers before there is a policy.
-                    breathe = breathing() if self.ready.is_set() else _at_once
-                    policy = await asyncio.to_thread(load_policy, self._place, breathe)
-                    # For good: with 10,000 grants each full collection would stop every check for 0.2 s. A policy
-                    # has no cycles, so counting references frees the one before it all the same.
-                    gc.freeze()
+                # Nobody waits for answers before there is a policy.
+                loaded = await load_beside(self._place, answering=self.ready.is_set())
             except PolicyError as error:
                 self._unread = isinstance(error, PolicyUnreadableError) and error.passing
                 return self._refuse([problem.text for problem in error.problems], again=again)
@@ -122,7 +116,7 @@ class InForce:
                 return self._refuse(
                     [f"{self._place}: the policy could not be loaded ({type(error).__name__})"]
                 )
-            self._tried = policy
+            self._tried = policy = loaded.policy
             # The files that it names and no policy before did: not a change, or each start would load it twice.
             self._seen |= fingerprint(set(self.files()) - looked_at)
             if self._policy is not None and policy.version == self._policy.version:
@@ -135,7 +129,7 @@ class InForce:
             if self._policy is not None and broken:
                 self._unread = any(status.unread for status in prepared.missing)
                 return self._refuse(broken, again=again)
-            self._put_in_force(policy, prepared)
+            self._put_in_force(loaded, prepared)
             return True
 
     async def reload(self) -> None:
@@ -230,10 +224,10 @@ class InForce:
             },
         )
 
-    def _put_in_force(self, policy: PolicySet, prepared: Prepared) -> None:
+    def _put_in_force(self, loaded: Loaded, prepared: Prepared) -> None:
         # INVARIANT: no await in here, so that no check sees the policy without its keys.
-        first = self._policy is None
-        self._policy = policy
+        policy, before = loaded.policy, self._policy
+        self._policy, self._reads = loaded
         self._loaded_at = time.time()
         self._introspectors.adopt(policy.issuers)
         self.engine.serving = self._serving(policy, prepared.materials)
@@ -242,12 +236,14 @@ class InForce:
         self._accepted(Reload.LOADED)
         self._metrics.policy_in_force(policy.version, self._loaded_at, policy.warehouses)
         _log.info(
-            "policy_loaded" if first else "policy_reloaded",
+            "policy_loaded" if before is None else "policy_reloaded",
             version=policy.version,
             warehouses=len(policy.warehouses),
             grants=len(policy.grants),
         )
         self._note_readiness()
+        if before is not None:
+            self._freeing = free_beside(before)
 
     def _serving(self, policy: PolicySet | None, materials: Materials) -> Serving:
         self._materials = materials
@@ -282,7 +278,7 @@ class InForce:
             snapshot=snapshot,
             answers=answers,
             observer=Recording(
-                Recorder(policy_reads(policy)),
+                Recorder(self._reads),
                 metrics=self._metrics,
                 audit=self._audit,
                 traced=self._traced,

@@ -111,17 +111,28 @@ class RuleIndex:
     __slots__ = ("_denies", "_grants", "_narrowed_by_group", "_restrictions")
 
     def __init__(
-        self, grants: Iterable[Grant], restrictions: Iterable[Restriction], denies: Iterable[DenyRule]
+        self,
+        grants: Iterable[Grant],
+        restrictions: Iterable[Restriction],
+        denies: Iterable[DenyRule],
+        breathe: Callable[[], None] = lambda: None,
     ) -> None:
-        """Raises `ValueError` for a restriction or deny rule without a warehouse: it would silently be lost."""
+        """`breathe` is called for each rule.
+
+        Raises `ValueError` for a restriction or deny rule without a warehouse: it would silently be lost.
+        """
         restrictions, denies = tuple(restrictions), tuple(denies)
         narrowing: tuple[Restriction | DenyRule, ...] = (*restrictions, *denies)
         self._narrowed_by_group = frozenset(
             name for rule in narrowing if _reads_groups(rule) for name in rule.on
         )
-        self._grants: Mapping[str, _Shelf[Grant]] = _shelves(grants, _Shelf[Grant], needs_warehouse=False)
-        self._restrictions: Mapping[str, _Shelf[Restriction]] = _shelves(restrictions, _Shelf[Restriction])
-        self._denies: Mapping[str, _Shelf[DenyRule]] = _shelves(denies, _Shelf[DenyRule])
+        self._grants: Mapping[str, _Shelf[Grant]] = _shelves(
+            grants, _Shelf[Grant], breathe, needs_warehouse=False
+        )
+        self._restrictions: Mapping[str, _Shelf[Restriction]] = _shelves(
+            restrictions, _Shelf[Restriction], breathe
+        )
+        self._denies: Mapping[str, _Shelf[DenyRule]] = _shelves(denies, _Shelf[DenyRule], breathe)
 
     def grants_for(self, principal: Principal, warehouse: str) -> list[Grant]:
         """Every grant on a warehouse that may be for the principal, and few others, in the order of the policy."""
@@ -156,10 +167,15 @@ def _candidates(shelves: Mapping[str, _Shelf[RuleT]], principal: Principal, ware
 
 
 def _shelves(
-    rules: Iterable[RuleT], new: Callable[[], _Shelf[RuleT]], *, needs_warehouse: bool = True
+    rules: Iterable[RuleT],
+    new: Callable[[], _Shelf[RuleT]],
+    breathe: Callable[[], None],
+    *,
+    needs_warehouse: bool = True,
 ) -> dict[str, _Shelf[RuleT]]:
     shelves: dict[str, _Shelf[RuleT]] = {}
     for rule in rules:
+        breathe()
         if needs_warehouse and not rule.on:
             raise ValueError(f"rule `{rule.id}` is on no warehouse")
         for warehouse in rule.on:
