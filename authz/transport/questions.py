@@ -55,7 +55,7 @@ class _Places(NamedTuple):
 class Layout:
     """Where everything stands in one question, and so in every other with the same tags and lengths.
 
-    To `read` by these places takes half of what it takes to find them.
+    To `read` by these places takes a third of what it takes to find them first.
     """
 
     __slots__ = (
@@ -186,24 +186,31 @@ def _walk(data: bytes) -> _Places | None:  # noqa: C901, PLR0912 - each look at 
         return None
     structural.append(slice(before_http, at + 2))
     at += 2 + data[at + 1]
-    # The last ones: the headers stand behind the body, which may hold anything, and no header holds a line feed.
-    found = data.rfind(_REQUEST_ID, at, end) + len(_REQUEST_ID)
-    if found < at + len(_REQUEST_ID):
+    digits = _digits_in(data, at, end)
+    if digits is None:
         return None
-    behind = found + _REQUEST_ID_DIGITS
-    if behind > end or data[found:behind].translate(None, _DIGITS):
-        return None
-    trace = data.rfind(_TRACEPARENT, at, end) + len(_TRACEPARENT)
-    traced = trace >= at + len(_TRACEPARENT) and _is_trace(data, trace, found if trace < found else end)
+    request_id, trace = digits
     return _Places(
         structural=tuple(structural),
         peer=peer,
         destination=destination,
         within=at,
-        request_id=found,
-        trace=trace if traced else None,
+        request_id=request_id,
+        trace=trace,
         end=end,
     )
+
+
+def _digits_in(data: bytes, start: int, end: int) -> tuple[int, int | None] | None:
+    """Where the digits of the request's id begin, and those of the trace; None without an id in Envoy's form."""
+    # The last ones: the headers stand behind the body, which may hold anything, and no header holds a line feed.
+    found = data.rfind(_REQUEST_ID, start, end) + len(_REQUEST_ID)
+    behind = found + _REQUEST_ID_DIGITS
+    if found < start + len(_REQUEST_ID) or behind > end or data[found:behind].translate(None, _DIGITS):
+        return None
+    trace = data.rfind(_TRACEPARENT, start, end) + len(_TRACEPARENT)
+    traced = trace >= start + len(_TRACEPARENT) and _is_trace(data, trace, found if trace < found else end)
+    return found, trace if traced else None
 
 
 def _is_trace(data: bytes, start: int, end: int) -> bool:

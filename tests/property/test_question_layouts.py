@@ -99,6 +99,7 @@ def _found(repeats: Repeats, data: bytes, known: Repeat) -> Question | None:
 def test_what_was_read_before_changes_nothing(asked: list[bytes]) -> None:
     """Neither where the answer is remembered, nor where only the places are."""
     remembering, forgetting = Repeats(100), Repeats(100)
+    # Whether there is an answer is asked here, not what it is.
     known = Repeat(case=None, answer=(), since=0.0, until=1.0, doubt=None)  # type: ignore[arg-type]
     for data in (*asked, *asked):
         alone = read_question(data)

@@ -1,7 +1,7 @@
 """What is remembered of authorities changes the cost of a verdict, never the verdict."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from cryptography import x509
@@ -105,7 +105,10 @@ class Case:
 def _cases() -> dict[str, Case]:
     root = authority()
     below = root.intermediate(not_after=NOW + DAY / 4)
-    plain = lambda: bundle(root, below=(below,))  # noqa: E731
+
+    def plain() -> TrustBundle:
+        return bundle(root, below=(below,))
+
     good = below.issue()
     impostor = make_authority("Intermediate CA")
     late_root = make_authority("Short Root", not_after=NOW + DAY / 4)
@@ -216,14 +219,7 @@ def test_the_revocation_of_a_certificate_counts_below_a_remembered_authority() -
     root = authority()
     below = root.intermediate()
     good, revoked = below.issue(), below.issue()
-    trust = CertificateTrust(
-        name="extracts",
-        roots="roots.pem",
-        intermediates="below.pem",
-        identity=CertificateNames.SPIFFE,
-        trust_domain=TRUST_DOMAIN,
-        crls=("lists.pem",),
-    )
+    trust = replace(SPIFFE, crls=("lists.pem",))
     made = bundle(root, below=(below,), trust=trust, crls=crl_pem(root.crl(), below.crl(revoked.certificate)))
     assert not isinstance(verdict(good, made), tuple)
     assert known(made, revoked)
