@@ -57,8 +57,13 @@ def authz_cluster(addresses: Sequence[str]) -> cluster.Cluster:
         type=_discovery(parsed, "edge.scopegate"),
         dns_lookup_family=cluster.ClusterDnsLookupFamily.V4_PREFERRED,
         connect_timeout=seconds(0.25),
-        # Rather no answer (503) than one from a worker that says that it cannot decide.
-        common_lb_config=cluster.ClusterCommonLbConfig(healthy_panic_threshold=envoy_type.Percent(value=0)),
+        common_lb_config=cluster.ClusterCommonLbConfig(
+            # Rather no answer (503) than one from a worker that says that it cannot decide.
+            healthy_panic_threshold=envoy_type.Percent(value=0),
+            # Envoy gathers what changes about its endpoints for a second (`update_merge_window`): one that is ejected
+            # in the second after another change would be asked, and people refused, until that is over.
+            update_merge_window=seconds(0),
+        ),
         load_assignment=_assignment(AUTHZ_CLUSTER, parsed),
         health_checks=[
             core.HealthCheck(
