@@ -28,7 +28,6 @@ from authz.transport.admin import AdminServer, Readiness
 from authz.transport.checkserver import CheckServer
 from authz.transport.descriptors import available_descriptors, checking_connections
 from authz.transport.engine import Engine
-from authz.transport.grpcserver import GrpcServer
 from authz.transport.opa import OpaDesk, OpaServer
 from authz.transport.processing import AnswerProcessor
 from authz.transport.tracing import TraceGate
@@ -45,38 +44,47 @@ Listening = Callable[[dict[str, object]], None]
 """Is told where the server listens, in the words of the log."""
 
 
-def grpcio_checks(
-    engine: Engine, process: Callable[[bytes], bytes], listeners: int, traces: TraceGate | None
-) -> CheckServer:
-    """The server of grpcio."""
-    return GrpcServer(engine.settle, process, listeners=listeners, traces=traces)
+def checks_of(engine_name: str) -> MakeChecks:
+    """The server of `grpcio` or of `zttp`. Raises ImportError if that is not installed."""
+    if engine_name == "zttp":
+        from authz.transport.http2server import Http2Server  # noqa: PLC0415 - there is no wheel for every platform
+
+        return lambda engine, process, listeners, traces: Http2Server(
+            engine, process, listeners=listeners, traces=traces
+        )
+    from authz.transport.grpcserver import GrpcServer  # noqa: PLC0415 - its threads and memory are for who needs them
+
+    return lambda engine, process, listeners, traces: GrpcServer(
+        engine.settle, process, listeners=listeners, traces=traces
+    )
 
 
-def _log_listening(where: dict[str, object]) -> None:
-    _log.info("listening", version=__version__, engine="grpcio", **where)
-
-
-def run(settings: Settings, *, because: str | None = None) -> int:
+def run(settings: Settings, engine_name: str, *, because: str | None = None) -> int:
     """Serve in this process until a signal ends it; the exit status. `because` says why no faster engine does."""
     configure_logging(settings.log_format, settings.log_level)
     if because is not None:
-        _log.info("engine", engine="grpcio", because=because)
+        _log.info("engine", engine=engine_name, because=because)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_serve(settings))
+        return runner.run(_serve(settings, engine_name))
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, engine_name: str) -> int:
     orders = Orders()
     orders.follow_signals(asyncio.get_running_loop())
-    return await serve(settings, orders)
+    return await serve(
+        settings,
+        orders,
+        make_checks=checks_of(engine_name),
+        listening=lambda where: _log.info("listening", version=__version__, engine=engine_name, **where),
+    )
 
 
 async def serve(
     settings: Settings,
     orders: Orders,
     *,
-    make_checks: MakeChecks = grpcio_checks,
-    listening: Listening = _log_listening,
+    make_checks: MakeChecks,
+    listening: Listening,
 ) -> int:
     """Serve until an order ends it; the exit status. Logging is configured."""
     metrics = Metrics()

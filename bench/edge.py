@@ -40,7 +40,8 @@ def ext_authz(address: str, *, raw_headers: bool) -> dict[str, Any]:
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": f"{_TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "explicit_http_config": {"http2_protocol_options": {}},
+                # As `scopegate envoy render` writes it.
+                "explicit_http_config": {"http2_protocol_options": {"max_concurrent_streams": 100}},
             }
         },
         "load_assignment": {

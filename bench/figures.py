@@ -57,7 +57,7 @@ def road_latency(results: Results, name: str, quantile: str) -> float | None:
 
 def default_engine(results: Results) -> str | None:
     """The faster engine is the default wherever it is: `serve` says which."""
-    for engine in ("pyvoy", "grpcio"):
+    for engine in ("zttp", "pyvoy", "grpcio"):
         if f"scopegate-{engine}" in results["checks"]:
             return f"scopegate-{engine}"
     return None

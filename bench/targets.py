@@ -11,7 +11,7 @@ from typing import Final, Self
 import grpc
 
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
-from authz.workers.engines import problem_with_pyvoy
+from authz.workers.engines import problem_with_pyvoy, problem_with_zttp
 from bench.generators import CHECK
 from bench.inprocess import InProcess
 from bench.policies import policy_text
@@ -95,6 +95,8 @@ class Target:
     by_map: bool = False
     """Whether it reads headers from the map, as OPA's policies do."""
     scopegate: bool = False
+    comes_anew: bool = False
+    """Whether a client is asked to come anew after some thousand calls, which h2load does not."""
 
     def warm(self, place: Place, algorithm: str = "RS256") -> Path:
         """The file of its warm question."""
@@ -158,7 +160,7 @@ def _audit(address: str) -> str:
 
 
 def _no_engine(engine: str) -> str | None:
-    return None if engine == "grpcio" else problem_with_pyvoy()
+    return {"zttp": problem_with_zttp, "pyvoy": problem_with_pyvoy, "grpcio": lambda: None}[engine]()
 
 
 def _no_peer(name: str) -> str | None:
@@ -174,6 +176,7 @@ def scopegate(engine: str, name: str, about: str, *more: str, audit: bool = True
         ),
         absent=lambda: _no_engine(engine),
         scopegate=True,
+        comes_anew=engine == "zttp",
     )
 
 
@@ -185,6 +188,7 @@ def _noop(engine: str) -> Target:
         command=lambda place, address: [sys.executable, script, address, str(place.answer)],
         absent=lambda: _no_engine(engine),
         decides=False,
+        comes_anew=engine == "zttp",
     )
 
 
@@ -200,7 +204,7 @@ def _peer(program: str, name: str, about: str, *more: str, by_map: bool = False)
     )
 
 
-ENGINES: Final = ("grpcio", "pyvoy")
+ENGINES: Final = ("grpcio", "pyvoy", "zttp")
 TARGETS: Final[dict[str, Target]] = {
     target.name: target
     for target in (

@@ -1,6 +1,6 @@
 """Which threads of a server work for a check, and how often each is woken: where the time goes at a low rate.
 
-    .venv/bin/python bench/threads.py [--target scopegate-pyvoy] [--rate 1000] [--seconds 3]
+    .venv/bin/python bench/threads.py [--target scopegate-zttp] [--rate 1000] [--seconds 3]
 
 Of each thread, for one check: CPU in microseconds, how long it waited for a core, how often it was put to sleep (a
 voluntary switch: one hop to it) and how often it was interrupted.
@@ -40,7 +40,7 @@ def threads(running: Running) -> Counts:
 
 
 @click.command()
-@click.option("--target", default="scopegate-pyvoy", type=click.Choice(list(TARGETS)))
+@click.option("--target", default="scopegate-zttp", type=click.Choice(list(TARGETS)))
 @click.option(
     "--rate", default=1000.0, show_default=True, help="Checks a second; 0 asks as fast as it answers."
 )

@@ -100,6 +100,30 @@ def ask_http2(
         return _http2_reply(connection, channel)
 
 
+def statuses_together(
+    port: int, context: ssl.SSLContext, target: str, *, headers: Headers, count: int
+) -> list[int]:
+    """The statuses of so many requests that are sent at once, on one HTTP/2 connection."""
+    context.set_alpn_protocols(["h2"])
+    pseudo = [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", target)]
+    found: list[int] = []
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=15) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as channel,
+    ):
+        connection = h2.connection.H2Connection()
+        connection.initiate_connection()
+        for number in range(count):
+            connection.send_headers(2 * number + 1, [*pseudo, *headers], end_stream=True)
+        channel.sendall(connection.data_to_send())
+        while len(found) < count and (data := channel.recv(65_536)):
+            for event in connection.receive_data(data):
+                if isinstance(event, h2.events.ResponseReceived):
+                    found += [int(value) for name, value in event.headers if name == b":status"]
+            channel.sendall(connection.data_to_send())
+    return found
+
+
 def _http2_reply(connection: h2.connection.H2Connection, channel: ssl.SSLSocket) -> Reply:
     fields: list[tuple[str, str]] = []
     body = b""

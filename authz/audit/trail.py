@@ -159,7 +159,8 @@ class Trail:
             if not (queue or self._reopen.is_set() or self._closing.is_set()):
                 self._work.wait(self._settings.seal_seconds if self._unsealed else None)
             self._idle = False
-        if not self._strict and not self._closing.is_set():
+        # INVARIANT: no rest with a batch or more in the queue, or there were a bound to what a second may bring.
+        if not self._strict and len(queue) < _MAX_BATCH and not self._closing.is_set():
             self._closing.wait(_GATHER_SECONDS)
         return [queue.popleft() for _ in range(min(len(queue), _MAX_BATCH))]
 

@@ -39,6 +39,9 @@ _MAX_CHECKS_IN_FLIGHT = 8_192
 _HEALTH_SECONDS = 1.0
 """Between two health checks, and how long one may take: a worker that loads a large policy may be late once."""
 _UNHEALTHY_AFTER = 2
+_CHECKS_A_CONNECTION = 100
+"""INVARIANT: fewer than the streams that a worker takes on one (128 on the engine zttp). Envoy does not wait for its
+SETTINGS: what a burst brings beyond those would be refused, and the requests with it."""
 _EJECTED_SECONDS = 2 * _HEALTH_SECONDS * _UNHEALTHY_AFTER + 1
 """INVARIANT: longer than health checks need to find a worker that hangs, or it would be asked again in between. One
 that is back is asked at its first good health check, whatever is left of this."""
@@ -94,7 +97,8 @@ def authz_cluster(addresses: Sequence[str]) -> cluster.Cluster:
             upstreams_http.HttpProtocolOptions(
                 explicit_http_config=upstreams_http.HttpProtocolOptionsExplicitHttpConfig(
                     http2_protocol_options=core.Http2ProtocolOptions(
-                        connection_keepalive=core.KeepaliveSettings(interval=seconds(10), timeout=seconds(5))
+                        max_concurrent_streams=_CHECKS_A_CONNECTION,
+                        connection_keepalive=core.KeepaliveSettings(interval=seconds(10), timeout=seconds(5)),
                     )
                 )
             )

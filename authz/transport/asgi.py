@@ -5,7 +5,7 @@ as a status of gRPC that is no answer, and Envoy refuses a request that it has n
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -13,7 +13,6 @@ import structlog
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
-from authz.transport.addresses import Address
 from authz.transport.checkserver import MAX_REQUEST_BYTES, PROCESSING_SERVICE, SERVICE
 from authz.transport.engine import Engine
 from authz.transport.framing import PREFIX_BYTES, Code, FramingError, Messages, framed, message_of, seconds_of
@@ -32,6 +31,9 @@ PROCESS_PATH: Final = f"/{PROCESSING_SERVICE}/Process"
 HEALTH_PATH: Final = "/grpc.health.v1.Health/Check"
 WATCH_PATH: Final = "/grpc.health.v1.Health/Watch"
 
+CLOSED: Final = "nothing is answered yet, or no more"
+"""Why a check is refused outside of a server's life."""
+
 _CONTENT_TYPE: Final = (b"content-type", b"application/grpc")
 _START: Final[Event] = {
     "type": "http.response.start",
@@ -49,7 +51,10 @@ _log: Final = structlog.get_logger("scopegate.asgi")
 
 
 class AsgiServer:
-    """An ASGI application that answers checks, once it is connected with the engine; until then it refuses them."""
+    """An ASGI application that answers checks, once it is connected with the engine; until then it refuses them.
+
+    All of a `CheckServer` but for `start`: listening is for the server around.
+    """
 
     def __init__(self) -> None:
         self._in_flight = 0
@@ -64,29 +69,28 @@ class AsgiServer:
         engine: Engine,
         process: Callable[[bytes], bytes],
         *,
-        bound: Callable[[], Awaitable[tuple[Address, ...]]],
         traces: TraceGate | None = None,
     ) -> None:
         """Answer from now on.
 
-        `process` answers each message of Envoy's external processing; `bound` says where the server that this is
-        embedded in listens; with `traces`, a caller's sampled trace is told of the check.
+        `process` answers each message of Envoy's external processing; with `traces`, a caller's sampled trace is told
+        of the check.
         """
         self._begin = engine.begin
         self._settle = engine.settle
         self._process = process
-        self._bound = bound
         self._traces = traces
         self._closing = False
+
+    @property
+    def closing(self) -> bool:
+        """Whether no check is answered: not yet, or no more."""
+        return self._closing
 
     @property
     def in_flight(self) -> int:
         """See `CheckServer`."""
         return self._in_flight
-
-    async def start(self, _: Sequence[Address]) -> tuple[Address, ...]:
-        """See `CheckServer`."""
-        return await self._bound()
 
     async def healthy(self, *, healthy: bool) -> None:
         """See `CheckServer`."""
@@ -121,7 +125,7 @@ class AsgiServer:
             return self.lifespan(receive, send)
         path = scope["path"]
         if self._closing:
-            return _refuse(send, Code.UNAVAILABLE, "nothing is answered yet, or no more")
+            return _refuse(send, Code.UNAVAILABLE, CLOSED)
         if path == CARRIED_PATH:
             return self._carried(scope, receive, send)
         if path == CHECK_PATH:
@@ -130,9 +134,9 @@ class AsgiServer:
 
     def _carried(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """Answers before it returns: pyvoy sends when it is told to, and only later runs what it is to wait for."""
-        answer = self._begun(scope, scope["query_string"])
+        answer = self.begun(scope, scope["query_string"])
         if not isinstance(answer, bytes):
-            return self._answered(answer, scope, receive, send)
+            return self.answered(answer, scope, receive, send)
         return _sent(send(_START), send({"type": "http.response.body", "body": framed(answer)}), send(_END))
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -148,12 +152,14 @@ class AsgiServer:
         except FramingError as error:
             await _refuse(send, error.code, str(error))
             return
-        await self._answered(self._begun(scope, data), scope, receive, send)
+        await self.answered(self.begun(scope, data), scope, receive, send)
 
-    def _begun(self, scope: Scope, data: bytes) -> Answering:
+    def begun(self, scope: Scope, data: bytes) -> Answering:
+        """The answer to a question where it is known at once, else what is to be awaited for it."""
         return self._begin(data) if self._traces is None else self._traced(self._traces, scope, data)
 
-    async def _answered(self, answer: Answering, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answered(self, answer: Answering, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send what `begun` gave, when it is there."""
         self._in_flight += 1
         try:
             if not isinstance(answer, bytes):
@@ -276,15 +282,18 @@ async def _sent(*events: Awaitable[None]) -> None:
 
 
 async def _refuse(send: Send, code: Code, message: str) -> None:
-    """A status without an answer. `message` is of our own words, in ASCII without `%`."""
-    headers = [
+    with suppress(OSError):
+        await send({"type": "http.response.start", "status": 200, "headers": refusal(code, message)})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def refusal(code: Code, message: str) -> list[tuple[bytes, bytes]]:
+    """The headers of a status without an answer. `message` is of our own words, in ASCII without `%`."""
+    return [
         _CONTENT_TYPE,
         (b"grpc-status", str(int(code)).encode()),
         (b"grpc-message", message.encode("ascii", "replace")),
     ]
-    with suppress(OSError):
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
 
 
 def _seconds_left(scope: Scope) -> float | None:

@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,10 +69,10 @@ class EmbeddedWorker(AsgiServer):
     def _make_checks(
         self, engine: Engine, process: Callable[[bytes], bytes], _: int, traces: TraceGate | None
     ) -> CheckServer:
-        self.connect(engine, process, bound=self._listeners, traces=traces)
+        self.connect(engine, process, traces=traces)
         return self
 
-    async def _listeners(self) -> tuple[Address, ...]:
+    async def start(self, _: Sequence[Address]) -> tuple[Address, ...]:
         """Where Envoy listens, as its admin interface says. An address that it cannot have ends it."""
         if self._spec.host_admin is None:
             raise OSError("the Envoy around this worker has no admin socket")

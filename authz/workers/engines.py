@@ -1,4 +1,4 @@
-"""Which engine serves: grpcio in a Python process, or pyvoy, a Python inside an Envoy."""
+"""Which engine serves: zttp or grpcio in a Python process, or pyvoy, a Python inside an Envoy."""
 
 from enum import StrEnum
 from importlib import import_module
@@ -8,8 +8,18 @@ class EngineName(StrEnum):
     """As on the command line."""
 
     AUTO = "auto"
+    ZTTP = "zttp"
     GRPCIO = "grpcio"
     PYVOY = "pyvoy"
+
+
+def problem_with_zttp() -> str | None:
+    """Why zttp cannot serve here, in words for people; None if it can."""
+    try:
+        import_module("zttp")
+    except ImportError as error:
+        return f"the package `{error.name}` is not installed (`pip install zttp`; there is no wheel for every platform)"
+    return None
 
 
 def problem_with_pyvoy() -> str | None:

@@ -9,7 +9,7 @@ import sys
 # gRPC's core would write lines of its own form between ours; what matters of them is in our errors.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-from authz.app import serve
+from authz.app import checks_of, serve
 from authz.orders import Orders, loop_factory
 from authz.workers.link import ENDED, LISTENING, Link, obey
 from authz.workers.logs import configure
@@ -21,7 +21,12 @@ async def _work(spec: WorkerSpec) -> int:
     orders = Orders()
     obeying = asyncio.create_task(obey(link, orders))
     try:
-        status = await serve(spec.settings, orders, listening=lambda where: link.say(**{LISTENING: where}))
+        status = await serve(
+            spec.settings,
+            orders,
+            make_checks=checks_of(spec.engine),
+            listening=lambda where: link.say(**{LISTENING: where}),
+        )
         link.say(**{ENDED: status})
         return status
     finally:

@@ -23,6 +23,7 @@ class WorkerSpec:
     number: int
     alone: bool
     link: int
+    engine: str
     settings: Settings
     host_admin: Path | None = None
 

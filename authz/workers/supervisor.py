@@ -103,6 +103,7 @@ class Worker:
             number=self.number,
             alone=self._alone,
             link=theirs.fileno(),
+            engine=self._engine.value,
             settings=replace(self._settings, http=UnixAddress(self.http)),
             host_admin=self._admin if self._engine is EngineName.PYVOY else None,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["authz"]):
+    from tests.fuzz.connection import connection_targets
     from tests.fuzz.query import query_targets
     from tests.fuzz.statement import statement_targets
     from tests.fuzz.targets import targets
@@ -18,7 +19,7 @@ with atheris.instrument_imports(include=["authz"]):
 def main() -> None:
     """Run the target that the command line names."""
     name, seconds = sys.argv[1], int(sys.argv[2])
-    fuzzed = {**targets(), **statement_targets(), **query_targets()}[name]
+    fuzzed = {**targets(), **connection_targets(), **statement_targets(), **query_targets()}[name]
     with tempfile.TemporaryDirectory() as corpus:
         for number, seed in enumerate(fuzzed.seeds):
             (Path(corpus) / f"seed-{number}").write_bytes(seed)

@@ -218,7 +218,7 @@ class Defects:
 
 
 @cache
-def _snapshot() -> Snapshot:
+def snapshot() -> Snapshot:
     return Snapshot(
         policy=parse_policy([SourceText("fuzz.yaml", _POLICY)]),
         authenticator=_authenticator(),
@@ -228,7 +228,7 @@ def _snapshot() -> Snapshot:
 
 @cache
 def _engine() -> tuple[Engine, Defects]:
-    return engine_of(_snapshot())
+    return engine_of(snapshot())
 
 
 def engine_of(snapshot: Snapshot) -> tuple[Engine, Defects]:

@@ -4,12 +4,13 @@ import random
 
 import pytest
 
+from tests.fuzz.connection import connection_targets
 from tests.fuzz.query import query_targets
 from tests.fuzz.statement import statement_targets
 from tests.fuzz.targets import BrokenInvariantError, check_answer, engine_of, targets
 from tests.unit.transport.questions import question
 
-ALL = {**targets(), **statement_targets(), **query_targets()}
+ALL = {**targets(), **connection_targets(), **statement_targets(), **query_targets()}
 
 
 @pytest.mark.parametrize("name", tuple(ALL))

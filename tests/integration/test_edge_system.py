@@ -2,20 +2,24 @@
 
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from jwt import decode, get_unverified_header
 
-from tests.edge_client import Headers, ask_http2
+from tests.edge_client import Headers, ask_http2, statuses_together
 from tests.envoy_process import present_authority, wait_until
-from tests.integration.whole_system import LIMIT, WORKERS, WholeSystem, whole_system
+from tests.integration.whole_system import LIMIT, POLICY, WORKERS, WholeSystem, whole_system
 from tests.pki import EXTRACT_ID
 from tests.signingkeys import verified
 from tests.tokens import ec_key, mint
 
 CANARY = "canary-51c9"
+BURSTS, BURST = 6, 90
+"""Connections, and requests on each: for each of two workers some 270 at once."""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +46,30 @@ def test_each_is_given_their_own_scope(
     (sql,) = seen.values("x-scope-sql")
     assert {region for region in ("EU", "UK", "US") if f"'{region}'" in sql} == regions
     assert seen.target == "/ledger/rows?q=1"
+
+
+def test_a_burst_at_a_fresh_connection_to_a_worker_is_answered() -> None:
+    """More than a worker takes on one connection, before it could say so: Envoy opens others, and nobody is refused."""
+    policy = POLICY.replace("  per_address:", "  check_timeout: 5s\n  per_address:")
+    with whole_system(policy_text=policy) as fresh, ThreadPoolExecutor(BURSTS) as pool:
+        headers = [("authorization", f"Bearer {fresh.token()}")]
+        with fresh.stopped(fresh.workers):
+            bursts = [
+                pool.submit(
+                    statuses_together,
+                    fresh.envoy.port,
+                    fresh.context,
+                    "/ledger/rows",
+                    headers=headers,
+                    count=BURST,
+                )
+                for _ in range(BURSTS)
+            ]
+            wait_until(
+                lambda: fresh.envoy.stat("cluster.scopegate.upstream_rq_active") >= BURSTS * BURST,
+                "all are asked",
+            )
+        assert Counter(status for burst in bursts for status in burst.result()) == {200: BURSTS * BURST}
 
 
 def refusals(system: WholeSystem) -> dict[str, tuple[int, str, str | None, Headers]]:

@@ -27,11 +27,11 @@ from tests.integration.scopegate_server import (
 )
 
 _WHY_NOT = problem_with_pyvoy()
-ENGINES = ["grpcio"] if _WHY_NOT else ["grpcio", "pyvoy"]
+ENGINES = ["zttp", "grpcio"] if _WHY_NOT else ["zttp", "grpcio", "pyvoy"]
 
 
 def test_the_engine_that_is_asked_for_is_there() -> None:
-    """`make test-engines` asks for pyvoy; without it everything here is about grpcio, which `make test` says."""
+    """`make test-engines` asks for pyvoy; without it everything here is about the other two."""
     assert os.environ.get("SCOPEGATE_ENGINE") != "pyvoy" or _WHY_NOT is None, _WHY_NOT
 
 

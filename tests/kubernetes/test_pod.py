@@ -16,7 +16,6 @@ import hpack
 import pytest
 from hyperframe.frame import Frame, GoAwayFrame, HeadersFrame
 
-from authz.workers.engines import problem_with_pyvoy
 from tests.edge_client import Reply, client_context
 from tests.edge_counterparts import Answer, Seen
 from tests.envoy_process import (
@@ -57,12 +56,11 @@ def test_an_analyst_gets_their_rows(made: PodSystem) -> None:
     assert made.regions("/api/sales?second", token=made.token()) == ["EU", "UK"]
 
 
-def test_workers_serve_on_the_engine_that_the_image_holds(made: PodSystem) -> None:
-    """pyvoy, wherever it can be: here, too, if it is installed."""
-    engine = "grpcio" if problem_with_pyvoy() else "pyvoy"
+def test_workers_serve_on_the_fastest_engine(made: PodSystem) -> None:
+    """The image holds it, and nothing in the manifests says otherwise."""
     for worker in ("worker-1", "worker-2"):
         events = [json.loads(line) for line in made.pod.log(worker).splitlines() if '"listening"' in line]
-        assert [event["engine"] for event in events] == [engine]
+        assert [event["engine"] for event in events] == ["zttp"]
 
 
 def test_a_machine_gets_all_rows_by_its_certificate(made: PodSystem) -> None:

@@ -45,9 +45,9 @@ RESULTS: dict[str, Any] = {
     "size": {"rounds": 2, "seconds": 5},
     "checks": {
         "go": {"warm": [figure(80.0), figure(70.0)], "at 1,000/s": [figure(200.0)]},
-        "scopegate-pyvoy": {"warm": [figure(60.0), figure(63.0)], "denied": [figure(90.0)]},
+        "scopegate-zttp": {"warm": [figure(60.0), figure(63.0)], "denied": [figure(90.0)]},
     },
-    "edge": {"go": [road(6_000.0)], "scopegate-pyvoy": [road(8_000.0), road(9_600.0)]},
+    "edge": {"go": [road(6_000.0)], "scopegate-zttp": [road(8_000.0), road(9_600.0)]},
     "flatness": {
         "grants": {"10": {"microseconds": 20.0, "ratio": 1.0}, "1000": {"microseconds": 31.0, "ratio": 1.5}}
     },
@@ -75,7 +75,7 @@ def test_the_best_of_the_rounds_is_compared() -> None:
 def test_a_throughput_is_to_be_high() -> None:
     """9,600 of 6,000 is enough; one request less in a hundred is not."""
     less = copy.deepcopy(RESULTS)
-    less["edge"]["scopegate-pyvoy"] = [road(8_900.0)]
+    less["edge"]["scopegate-zttp"] = [road(8_900.0)]
 
     assert found("one Envoy worker").met is True
     assert found("one Envoy worker", less).met is False
@@ -101,7 +101,7 @@ def test_what_was_not_measured_is_neither_met_nor_not() -> None:
 def test_a_server_that_falls_behind_has_no_latency() -> None:
     """At 900 of 1,000 a second its queue grows for as long as one asks: nothing is to be compared with that."""
     both = copy.deepcopy(RESULTS)
-    both["checks"]["scopegate-pyvoy"]["at 1,000/s"] = [figure(300.0, per_second=1_000.0)]
+    both["checks"]["scopegate-zttp"]["at 1,000/s"] = [figure(300.0, per_second=1_000.0)]
     both["checks"]["go"]["at 1,000/s"] = [figure(200.0, per_second=999.0)]
     line = "p99 at 1,000 checks a second, of the lean Go server's"
     assert found(line, both).figure == "1.00"
@@ -122,7 +122,7 @@ def test_the_page_gets_tables_and_keeps_its_words(tmp_path: Path) -> None:
     assert text.endswith("\n\nmore words\n")
     assert "yesterday" not in text
     assert "![cpu](performance/cpu.png)" in text
-    assert text.count("| scopegate-pyvoy | 60.0 | 0.86 |") == 1
+    assert text.count("| scopegate-zttp | 60.0 | 0.86 |") == 1
     assert "| opa | not built |" in text
 
 

@@ -8,6 +8,7 @@ from threading import Event
 
 import pytest
 
+from authz.audit import trail as trail_module
 from authz.audit.keys import Verifier
 from authz.audit.lines import LINE
 from authz.audit.options import Mode, Overflow
@@ -67,6 +68,16 @@ def test_every_record_is_written_in_order_and_proven(tmp_path: Path) -> None:
     assert kinds_of(path)[-1] == "seal:closed"
     assert _intact(path)
     assert not _intact(path, OTHER_VERIFIER)
+
+
+def test_no_rest_bounds_what_a_second_may_bring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records rest to be written together, but not while more than one batch of them waits."""
+    monkeypatch.setattr(trail_module, "_GATHER_SECONDS", 2.0)
+    trail = open_trail(tmp_path / "audit.jsonl")
+    for number in range(9_500):
+        trail.offer(noted(number))
+    _wait_for(lambda: trail.queued < 1_000)
+    trail.close()
 
 
 def test_what_a_policy_reads_stands_before_its_first_record(tmp_path: Path) -> None:

@@ -69,10 +69,6 @@ def body(data: bytes, *, more: bool = False) -> Event:
     return {"type": "http.request", "body": data, "more_body": more}
 
 
-async def _nowhere() -> tuple[()]:
-    return ()
-
-
 def server(**changes: Callable[..., Any]) -> AsgiServer:
     """One that is connected with an engine without a policy: it answers each check with a denial."""
     engine = Engine(
@@ -83,7 +79,7 @@ def server(**changes: Callable[..., Any]) -> AsgiServer:
         )
     )
     made = AsgiServer()
-    made.connect(engine, lambda data: b"processed " + data, bound=_nowhere)
+    made.connect(engine, lambda data: b"processed " + data)
     for name, value in changes.items():
         setattr(made, f"_{name}", value)
     return made

@@ -55,3 +55,14 @@ def test_what_is_missing_is_named(
     monkeypatch.setattr(engines, "import_module", import_module)
     problem = engines.problem_with_pyvoy()
     assert problem is None if why is None else why in str(problem)
+
+
+def test_a_parser_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """zttp has no wheel for every platform."""
+    assert engines.problem_with_zttp() is None
+
+    def import_module(name: str) -> object:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(engines, "import_module", import_module)
+    assert "the package `zttp` is not installed" in str(engines.problem_with_zttp())

@@ -39,6 +39,8 @@ type connection struct {
 	in      *bufio.Reader
 	decoder *hpack.Decoder
 	done    func(*connection, stream, time.Time)
+	again   func() (*connection, error) // another connection like this one
+	broken  chan<- error
 
 	lock    sync.Mutex // of everything below, and of writing
 	encoder *hpack.Encoder
@@ -53,14 +55,17 @@ type connection struct {
 	grpc    bool
 	current uint32
 	eaten   uint32
+	open    int         // streams that are not answered
+	heir    *connection // asked in its place, since the server has said goodbye
 }
 
 func dial(address string, common []hpack.HeaderField, grpc bool, done func(*connection, stream, time.Time)) (*connection, error) {
 	network := "tcp"
-	if path, unix := strings.CutPrefix(address, "unix:"); unix {
-		network, address = "unix", path
+	place, unix := strings.CutPrefix(address, "unix:")
+	if unix {
+		network = "unix"
 	}
-	socket, err := net.Dial(network, address)
+	socket, err := net.Dial(network, place)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +73,7 @@ func dial(address string, common []hpack.HeaderField, grpc bool, done func(*conn
 		socket: socket, out: bufio.NewWriterSize(socket, 1<<16), in: bufio.NewReaderSize(socket, 1<<16),
 		common: common, nextID: 1, window: 65535, grpc: grpc, done: done,
 	}
+	made.again = func() (*connection, error) { return dial(address, common, grpc, done) }
 	made.room = sync.NewCond(&made.lock)
 	made.framer = http2.NewFramer(made.out, made.in)
 	made.framer.SetReuseFrames()
@@ -89,16 +95,23 @@ func dial(address string, common []hpack.HeaderField, grpc bool, done func(*conn
 func (c *connection) ask(asked question, due time.Time, flush, patient bool) bool {
 	c.lock.Lock()
 	defer c.lock.Unlock()
+	if c.heir != nil {
+		return c.heir.ask(asked, due, true, patient)
+	}
 	for c.window < int64(len(asked.body)) {
 		_ = c.out.Flush()
 		if !patient {
 			return false
 		}
 		c.room.Wait()
+		if c.heir != nil {
+			return c.heir.ask(asked, due, true, patient)
+		}
 	}
 	id := c.nextID
 	c.nextID += 2
 	c.streams[id/2%ring] = stream{due: due}
+	c.open++
 	_ = c.framer.WriteHeaders(http2.HeadersFrameParam{
 		StreamID: id, BlockFragment: c.headers(asked), EndHeaders: true, EndStream: len(asked.body) == 0,
 	})
@@ -157,9 +170,12 @@ func (c *connection) field(field hpack.HeaderField) {
 	}
 }
 
-// read handles what the server says until the connection ends.
+// read handles what the server says until the connection ends, or the last answer is there after its goodbye.
 func (c *connection) read() error {
 	for {
+		if c.left() {
+			return c.socket.Close()
+		}
 		if c.in.Buffered() == 0 {
 			c.flush()
 		}
@@ -218,9 +234,42 @@ func (c *connection) heard(frame http2.Frame) error {
 			c.lock.Unlock()
 		}
 	case *http2.GoAwayFrame:
-		return fmt.Errorf("the server says goodbye: %v", frame.ErrCode)
+		if frame.ErrCode != http2.ErrCodeNo {
+			return fmt.Errorf("the server says goodbye: %v", frame.ErrCode)
+		}
+		return c.leave()
 	}
 	return nil
+}
+
+// leave has what is still to be asked go to another connection.
+func (c *connection) leave() error {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	if c.heir != nil {
+		return nil
+	}
+	heir, err := c.again()
+	if err != nil {
+		return err
+	}
+	heir.broken = c.broken
+	c.heir = heir
+	c.room.Broadcast()
+	go heir.follow()
+	return nil
+}
+
+func (c *connection) follow() {
+	if err := c.read(); err != nil {
+		c.broken <- err
+	}
+}
+
+func (c *connection) left() bool {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	return c.heir != nil && c.open == 0
 }
 
 func (c *connection) over(ended bool) {
@@ -233,5 +282,8 @@ func (c *connection) over(ended bool) {
 	}
 	found := *slot
 	*slot = stream{}
+	c.lock.Lock()
+	c.open--
+	c.lock.Unlock()
 	c.done(c, found, time.Now())
 }

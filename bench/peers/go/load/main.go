@@ -221,7 +221,8 @@ func (r *run) wait(broken <-chan error) {
 func (r *run) start(all []*connection, broken chan<- error) {
 	r.flying.Add(1)
 	for _, each := range all {
-		go func() { broken <- each.read() }()
+		each.broken = broken
+		go each.follow()
 	}
 	if !r.closed {
 		r.flying.Add(-1)
