@@ -139,7 +139,7 @@ class _Connection(asyncio.Protocol):
         self._http2 = zttp.Connection(zttp.SERVER, zttp.HTTP2)
         self._loop = asyncio.get_running_loop()
         self._lost = self._loop.create_future()
-        self._checks: dict[int, tuple[Scope, bytes]] = {}
+        self._checks: dict[int, _Asked] = {}
         self._calls: dict[int, _Call] = {}
         self._streams = 0
         self._unsent = 0
@@ -190,6 +190,8 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
             return
         self._flush()
+        if self._leaving:
+            self._leave_if_done()
 
     def _begun(self, request: zttp.Request) -> None:
         number = request.stream_id
@@ -198,7 +200,7 @@ class _Connection(asyncio.Protocol):
             self._http2.close(0, _LAST_STREAM)
             self._loop.call_later(PATIENCE_SECONDS, self._leave)
         if request.path == _CHECK:
-            self._checks[number] = ({"headers": request.headers}, b"")
+            self._checks[number] = _Asked({"headers": request.headers})
             if request.end_stream:
                 self._body_ended(number)
             return
@@ -221,10 +223,9 @@ class _Connection(asyncio.Protocol):
                 self._http2.stream(number).reset(_INTERNAL_ERROR)
                 self._given_up(number)
             return
-        scope, body = check
-        body += data
-        self._checks[number] = scope, body
-        if len(body) > PREFIX_BYTES + MAX_REQUEST_BYTES:
+        check.pieces.append(data)
+        check.size += len(data)
+        if check.size > _MOST_UNREAD:
             # Refused now, whatever else is still to come.
             self._body_ended(number)
 
@@ -235,17 +236,20 @@ class _Connection(asyncio.Protocol):
             if call is not None:
                 call.end()
             return
-        scope, body = check
         stream = self._http2.stream(number)
         if self._server.closing:
             stream.send_response(200, refusal(Code.UNAVAILABLE, CLOSED), end_stream=True)
             return
         try:
-            data = message_of(body, MAX_REQUEST_BYTES)
+            data = message_of(b"".join(check.pieces), MAX_REQUEST_BYTES)
+            answer = self._server.begun(check.scope, data)
         except FramingError as error:
             stream.send_response(200, refusal(error.code, str(error)), end_stream=True)
             return
-        answer = self._server.begun(scope, data)
+        except Exception as defect:  # noqa: BLE001 - one check must not take the others of its connection with it
+            self._loop.call_exception_handler({"message": "a check failed", "exception": defect})
+            stream.send_response(200, refusal(Code.INTERNAL, "a defect"), end_stream=True)
+            return
         if isinstance(answer, bytes):
             stream.send_response(200, _HEADERS)
             stream.send_data(framed(answer))
@@ -255,7 +259,7 @@ class _Connection(asyncio.Protocol):
                 self._flush()
             return
         call = self._calls[number] = _Call(stream, self._flush_soon, told=True)
-        self._run(number, call, self._server.answered(answer, scope, call.receive, call.send))
+        self._run(number, call, self._server.answered(answer, check.scope, call.receive, call.send))
 
     def _run(self, number: int, call: "_Call", answering: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(answering)
@@ -283,7 +287,8 @@ class _Connection(asyncio.Protocol):
         self._leave_if_done()
 
     def _leave_if_done(self) -> None:
-        if self._leaving and not self._calls and not self._checks:
+        # What the client has not opened its window for is still to be sent.
+        if self._leaving and not (self._calls or self._checks or self._http2.has_pending_send()):
             self._flush()
             self._transport.close()
 
@@ -313,6 +318,17 @@ class _Connection(asyncio.Protocol):
         data = self._http2.data_to_send()
         if data and not self._transport.is_closing():
             self._transport.write(data)
+
+
+class _Asked:
+    """A check whose question is still coming, in pieces: joined once, however many somebody makes of it."""
+
+    __slots__ = ("pieces", "scope", "size")
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.pieces: list[bytes] = []
+        self.size = 0
 
 
 class _Call:

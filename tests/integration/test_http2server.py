@@ -273,6 +273,54 @@ async def test_a_caller_that_goes_has_its_check_given_up(tmp_path: Path, how: st
             await client.close()
 
 
+async def test_a_defect_takes_no_other_call_of_its_connection_with_it(tmp_path: Path) -> None:
+    """It is reported, and its caller gets no answer."""
+    asked = list[bytes]()
+
+    def broken(data: bytes) -> bytes:
+        asked.append(data)
+        if len(asked) == 2:
+            raise ValueError("defect")
+        return b"answer"
+
+    reported = list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    async with serving(tmp_path, begin=broken) as (_, path):
+        client = await Client.at(path)
+        heard = [client.ask(CHECK_PATH, framed(QUESTION))[0] for _ in range(3)]
+        await asyncio.gather(*(one.over.wait() for one in heard))
+        assert [one.status for one in heard] == [Code.OK, Code.INTERNAL, Code.OK]
+        assert [one.messages for one in heard] == [[b"answer"], [], [b"answer"]]
+        assert [str(defect) for defect in reported] == ["defect"]
+        await client.close()
+
+
+async def test_a_client_that_lets_nothing_through_yet_is_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its window opens after it was asked to come anew, and the rest of the answer leaves."""
+    monkeypatch.setattr(http2server, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(http2server, "STREAMS", 1)
+    answer = bytes(100_000)
+    async with serving(tmp_path, begin=lambda _: answer) as (_, path):
+        reader, writer = await asyncio.open_unix_connection(path)
+        client = zttp.Connection(zttp.CLIENT, zttp.HTTP2)
+        asked = client.send_request(b"POST", CHECK_PATH.encode(), b"2", [(b"host", b"x")])
+        asked.send_data(framed(QUESTION))
+        asked.end_message()
+        writer.write(client.data_to_send())
+        await asyncio.sleep(0.2)
+        body = b""
+        while data := await reader.read(1 << 16):
+            client.receive_data(data)
+            while (event := client.next_event()) is not zttp.NEED_DATA:
+                body += event.data if isinstance(event, zttp.Data) else b""
+            if len(body) < len(framed(answer)):
+                writer.write(client.data_to_send())
+        writer.close()
+        assert body == framed(answer)
+
+
 async def test_a_deadline_ends_a_check(tmp_path: Path) -> None:
     """`grpc-timeout` is what Envoy sends along."""
     noted = list[str]()

@@ -7,10 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from authz.audit.options import AuditSettings, AuditTarget
+from authz.cli import serve as serve_module
 from authz.cli.serve import serve, settings_of
 from authz.settings import Settings
 from authz.telemetry.logs import LogFormat
 from authz.transport.addresses import TcpAddress, UnixAddress
+from authz.workers.engines import EngineName
 
 
 def _settings(*arguments: str, environment: dict[str, str] | None = None) -> Settings:
@@ -114,6 +116,43 @@ def test_the_command_line_wins_over_the_environment(policy: Path) -> None:
         "--policy", str(policy), "--audit", "stdout", environment={"SCOPEGATE_AUDIT": "/var/log/audit.jsonl"}
     )
     assert settings.audit.target is AuditTarget.STDOUT
+
+
+@pytest.mark.parametrize(
+    ("problems", "asked", "chosen", "because"),
+    [
+        ({}, "auto", "zttp", None),
+        ({"zttp": "no wheel"}, "auto", "pyvoy", "zttp cannot serve: no wheel"),
+        (
+            {"zttp": "no wheel", "pyvoy": "no libpython"},
+            "auto",
+            "grpcio",
+            "zttp cannot serve: no wheel; pyvoy cannot serve: no libpython",
+        ),
+        ({"zttp": "no wheel"}, "pyvoy", "pyvoy", None),
+        ({}, "grpcio", "grpcio", None),
+    ],
+)
+def test_the_fastest_engine_that_can_serve_is_chosen(
+    problems: dict[str, str], asked: str, chosen: str, because: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it is said why no faster one is."""
+    by_speed = [(name, lambda name=name: problems.get(name)) for name in (EngineName.ZTTP, EngineName.PYVOY)]
+    monkeypatch.setattr(serve_module, "_BY_SPEED", (*by_speed, (EngineName.GRPCIO, lambda: None)))
+    assert serve_module._engine(EngineName(asked)) == (chosen, because)
+
+
+def test_an_engine_that_was_asked_for_and_cannot_serve_ends_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No other one is taken in its place."""
+    monkeypatch.setattr(
+        serve_module, "_BY_SPEED", ((EngineName.ZTTP, lambda: "no wheel"), (EngineName.GRPCIO, lambda: None))
+    )
+    with pytest.raises(SystemExit) as ended:
+        serve_module._engine(EngineName.ZTTP)
+    assert ended.value.code == 2
+    assert "the engine zttp cannot serve: no wheel" in capsys.readouterr().err
 
 
 def test_help_is_the_golden_one() -> None:
