@@ -14,7 +14,7 @@ from authz.policy.policyset import PolicySet
 
 _WORK_SECONDS: Final = 0.000_5
 _REST_SECONDS: Final = 0.001_5
-_SWITCH_SECONDS: Final = 0.000_2
+_SWITCH_SECONDS: Final = 0.000_05
 
 
 def load_policy(path: Path, breathe: Callable[[], None] = lambda: None) -> PolicySet:
@@ -46,7 +46,7 @@ def breathing() -> Callable[[], None]:
 
 @contextmanager
 def handing_over() -> Iterator[None]:
-    """The interpreter changes hands within a fifth of a millisecond, where a loader does not rest by itself."""
+    """The interpreter changes hands within a twentieth of a millisecond, where a loader does not rest by itself."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
