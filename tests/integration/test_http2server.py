@@ -210,6 +210,42 @@ async def test_a_question_is_as_long_as_one_may_be(tmp_path: Path) -> None:
         await client.close()
 
 
+async def test_a_question_that_is_too_long_is_refused_before_it_ends(tmp_path: Path) -> None:
+    """Nobody waits for the rest of it."""
+    async with serving(tmp_path) as (_, path):
+        client = await Client.at(path)
+        heard, opened = client.ask(CHECK_PATH)
+        opened.send_data(b"\0" + (2 * MAX_REQUEST_BYTES).to_bytes(4, "big"))
+        for _ in range(MAX_REQUEST_BYTES // 16_384 + 1):
+            opened.send_data(bytes(16_384))
+            client.flush()
+            await asyncio.sleep(0)
+        await until(heard.over.is_set)
+        assert (heard.messages, heard.status) == ([], Code.RESOURCE_EXHAUSTED)
+        assert (await client.answer(CHECK_PATH, framed(QUESTION))).status == Code.OK
+        await client.close()
+
+
+async def test_what_nobody_reads_is_not_kept(tmp_path: Path) -> None:
+    """A stream ends when more of it lies unread than one message may have; a watcher has nothing to say."""
+    async with serving(tmp_path) as (_, path):
+        client = await Client.at(path)
+        heard, opened = client.ask(WATCH_PATH)
+        opened.send_data(framed(b""))
+        client.flush()
+        await until(lambda: bool(heard.messages))
+        for _ in range(2 * MAX_REQUEST_BYTES // 16_384):
+            if heard.over.is_set():
+                break
+            opened.send_data(bytes(16_384))
+            client.flush()
+            await asyncio.sleep(0)
+        await until(heard.over.is_set)
+        assert heard.reset == 2
+        assert (await client.answer(CHECK_PATH, framed(QUESTION))).status == Code.OK
+        await client.close()
+
+
 async def test_a_method_that_is_not_there_is_unimplemented(tmp_path: Path) -> None:
     """As gRPC says it: with the headers that end the answer."""
     async with serving(tmp_path) as (_, path):
