@@ -1,4 +1,4 @@
-"""The checks of Envoy over ASGI: gRPC framed by hand, for a server that is embedded in an Envoy of its own.
+"""The checks of Envoy over ASGI: gRPC framed by hand, for servers of HTTP/2 that know nothing of it.
 
 https://asgi.readthedocs.io/en/stable/specs/www.html, with its extension of trailers. Whatever goes wrong in here leaves
 as a status of gRPC that is no answer, and Envoy refuses a request that it has no answer for.

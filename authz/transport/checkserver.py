@@ -1,4 +1,4 @@
-"""What every engine's server of checks offers; see `grpcserver` and `asgi`."""
+"""What every engine's server of checks offers; see `grpcserver`, `asgi` and `http2server`."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol

@@ -10,7 +10,8 @@ import zttp
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
 from authz.transport.asgi import CHECK_PATH, HEALTH_PATH, PROCESS_PATH, WATCH_PATH
 from authz.transport.framing import framed
-from authz.transport.http2server import Http2Server, connection_for
+from authz.transport.http2connection import Http2Connection
+from authz.transport.http2server import Http2Server
 from tests.fuzz.targets import BrokenInvariantError, Fuzzed, engine_of, snapshot
 from tests.unit.transport.questions import question
 
@@ -60,7 +61,10 @@ async def _fed(data: bytes) -> None:
         return answers[-1]
 
     asked = cast("Engine", SimpleNamespace(begin=begin, settle=engine.settle))
-    transport, connection = Transport(), connection_for(Http2Server(asked, lambda message: message))
+    transport, connection = (
+        Transport(),
+        Http2Connection(Http2Server(asked, lambda message: message), set(), 1),
+    )
     connection.connection_made(transport)
     # In pieces, as a socket gives them: how long one is stands in its first byte.
     rest = data

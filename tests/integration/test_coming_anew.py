@@ -10,7 +10,7 @@ _PROGRAM = (
     sys.executable,
     "-c",
     (
-        "import authz.transport.http2server as server; "
+        "import authz.transport.http2connection as server; "
         f"server.STREAMS = {_STREAMS}; "
         "from authz.cli.main import main; main()"
     ),

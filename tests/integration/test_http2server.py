@@ -13,14 +13,15 @@ import zttp
 from grpc_health.v1 import health_pb2
 
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
-from authz.transport import http2server
+from authz.transport import http2connection
 from authz.transport.addresses import Address, TcpAddress, UnixAddress
 from authz.transport.answers import AnswerWriter
 from authz.transport.asgi import CHECK_PATH, HEALTH_PATH, PROCESS_PATH, WATCH_PATH
 from authz.transport.checkserver import MAX_METADATA_BYTES, MAX_REQUEST_BYTES
 from authz.transport.engine import Engine, Serving
 from authz.transport.framing import Code, Messages, framed
-from authz.transport.http2server import STREAMS, Http2Server
+from authz.transport.http2connection import STREAMS
+from authz.transport.http2server import Http2Server
 from tests.unit.transport.questions import question
 from tests.unit.transport.test_engine import Notes
 
@@ -335,8 +336,8 @@ async def test_a_client_that_lets_nothing_through_yet_is_not_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its window opens after it was asked to come anew, and the rest of the answer leaves."""
-    monkeypatch.setattr(http2server, "PATIENCE_SECONDS", 0.05)
-    monkeypatch.setattr(http2server, "STREAMS", 1)
+    monkeypatch.setattr(http2connection, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(http2connection, "STREAMS", 1)
     answer = bytes(100_000)
     async with serving(tmp_path, begin=lambda _: answer) as (_, path):
         reader, writer = await asyncio.open_unix_connection(path)
@@ -406,7 +407,7 @@ async def test_a_client_is_asked_to_come_anew_before_its_connection_is_used_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it sends until it has read that is answered all the same; then it may go by itself, or is left."""
-    monkeypatch.setattr(http2server, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(http2connection, "PATIENCE_SECONDS", 0.1)
     async with serving(tmp_path) as (_, path):
         client = await Client.at(path)
         for _ in range(STREAMS // MOST_OPEN):
