@@ -38,7 +38,7 @@ class Defective:
 def main(arguments: list[str]) -> int:
     opened = authz.app._audit_sink
     authz.app._audit_sink = lambda settings, metrics: Defective(opened(settings, metrics))  # type: ignore[assignment]
-    return authz.app.run(settings_of(serve.make_context("serve", arguments).params))
+    return authz.app.run(settings_of(serve.make_context("serve", arguments).params), "zttp")
 
 
 if __name__ == "__main__":
