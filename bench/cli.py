@@ -76,7 +76,7 @@ def _one(name: str, place: Place, seconds: float, rate: float) -> dict[str, Figu
             figures["saturated"] = measure.saturated(running, load, warm, seconds, "allowed")
             if rate:
                 figures["rate"] = measure.at_rate(running, load, warm, rate, seconds)
-        if find_h2load() and not running.target.comes_anew:
+        if find_h2load():
             figures["h2load"] = measure.saturated_by_h2load(running, warm, seconds)
     return figures
 

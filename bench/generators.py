@@ -87,12 +87,19 @@ def find_h2load() -> str | None:
     return shutil.which("h2load")
 
 
-def h2load(address: str, requests: Path, *, seconds: float) -> Heard:
-    """One request over and over by h2load. What it counts as an answer is HTTP 200: it reads no gRPC status."""
+def h2load(address: str, requests: Path, *, seconds: float, calls: int | None = None) -> Heard:
+    """One request over and over by h2load. What it counts as an answer is HTTP 200: it reads no gRPC status.
+
+    With `calls`, so many on each connection and not more, and as many in flight on more connections: h2load stays away
+    when it is asked to come anew.
+    """
+    flying = CONNECTIONS * STREAMS
+    how = ["-c", str(CONNECTIONS), "-m", str(STREAMS), "-D", str(max(1, round(seconds)))]
+    if calls is not None:
+        how = ["-c", str(flying), "-m", "1", "-n", str(flying * calls)]
     base = address if address.startswith("unix:") else f"http://{address}"
     command = [
-        *(find_h2load() or "h2load", "-c", str(CONNECTIONS), "-m", str(STREAMS), "-t", "1"),
-        *("-D", str(max(1, round(seconds))), "-d", str(requests), "-B", base),
+        *(find_h2load() or "h2load", *how, "-t", "1", "-d", str(requests), "-B", base),
         *("-H", "content-type: application/grpc", "-H", "te: trailers", f"http://scopegate{CHECK}"),
     ]
     done = subprocess.run(

@@ -65,7 +65,12 @@ def saturated(
 
 def saturated_by_h2load(running: Running, requests: Path, seconds: float) -> Figure:
     """The same by h2load, which asks one question over and over."""
-    return measured(running, lambda: generators.h2load(running.address, requests, seconds=seconds))
+    return measured(
+        running,
+        lambda: generators.h2load(
+            running.address, requests, seconds=seconds, calls=running.target.most_calls
+        ),
+    )
 
 
 def at_rate(running: Running, load: Path, requests: Path, rate: float, seconds: float) -> Figure:

@@ -167,7 +167,7 @@ class Run:
                 self._note(target.name, "warm", full)
                 self._note(target.name, "at 1,000/s", self._at_rate(running, warm, RATE))
                 self._note(target.name, "at half", self._at_rate(running, warm, full.per_second / 2))
-            if find_h2load() and not target.comes_anew:
+            if find_h2load():
                 by_h2load = measure.saturated_by_h2load(running, warm, self.size.seconds)
                 self._note(target.name, "warm, h2load", by_h2load)
             if target.decides and LOAD.is_file():

@@ -95,8 +95,8 @@ class Target:
     by_map: bool = False
     """Whether it reads headers from the map, as OPA's policies do."""
     scopegate: bool = False
-    comes_anew: bool = False
-    """Whether a client is asked to come anew after some thousand calls, which h2load does not."""
+    most_calls: int | None = None
+    """On one connection, where a client is asked to come anew after some more."""
 
     def warm(self, place: Place, algorithm: str = "RS256") -> Path:
         """The file of its warm question."""
@@ -176,7 +176,7 @@ def scopegate(engine: str, name: str, about: str, *more: str, audit: bool = True
         ),
         absent=lambda: _no_engine(engine),
         scopegate=True,
-        comes_anew=engine == "zttp",
+        most_calls=_MOST_CALLS.get(engine),
     )
 
 
@@ -188,7 +188,7 @@ def _noop(engine: str) -> Target:
         command=lambda place, address: [sys.executable, script, address, str(place.answer)],
         absent=lambda: _no_engine(engine),
         decides=False,
-        comes_anew=engine == "zttp",
+        most_calls=_MOST_CALLS.get(engine),
     )
 
 
@@ -204,6 +204,7 @@ def _peer(program: str, name: str, about: str, *more: str, by_map: bool = False)
     )
 
 
+_MOST_CALLS: Final = {"zttp": 2_900}
 ENGINES: Final = ("grpcio", "pyvoy", "zttp")
 TARGETS: Final[dict[str, Target]] = {
     target.name: target
