@@ -77,7 +77,22 @@ def flatness(
         number: asking(few, token("emma", ("team-3", *(f"g{n}" for n in range(number - 1)))), checks)
         for number in groups
     }
-    return {"grants": by_turns(by_grants, checks), "groups": by_turns(by_groups, checks)}
+    return {
+        "grants": by_turns(by_grants, checks),
+        "groups": by_turns(by_groups, checks),
+        "groups in tokens of one length": by_turns(_of_one_length(few, max(groups), checks), checks),
+    }
+
+
+def _of_one_length(parts: InProcess, groups: int, checks: int) -> dict[int, Callable[[], object]]:
+    """Few groups with long names, and `groups` with short ones: what is left when the bytes cost the same."""
+    many = token("emma", ("team-3", *(f"g{n}" for n in range(groups - 1))))
+    names = [f"{n:03}{'x' * 180}" for n in range(groups)]
+    number = next(
+        count for count in range(1, groups + 1) if len(token("emma", ("team-3", *names[:count]))) >= len(many)
+    )
+    few = token("emma", ("team-3", *names[:number]))
+    return {number + 1: asking(parts, few, checks), groups: asking(parts, many, checks)}
 
 
 @click.command()

@@ -107,7 +107,7 @@ def _latency(results: Results, ours: str) -> list[Verdict]:
 def _flat(results: Results) -> list[Verdict]:
     found = results.get("flatness", {})
     lines = []
-    for of in ("grants", "groups"):
+    for of in ("grants", "groups", "groups in tokens of one length"):
         rows = {int(number): one["ratio"] for number, one in found.get(of, {}).items()}
         lines.append(
             Verdict(

@@ -93,7 +93,7 @@ def test_what_was_not_measured_is_neither_met_nor_not() -> None:
     """OPA is absent, and no token with groups was asked for: nobody is to read that as a success."""
     for text in (
         "p50 at 1,000 checks a second, of OPA's",
-        "flat: a new question of somebody known, with 0 groups",
+        "flat: a new question of somebody known, with 0 groups,",
     ):
         assert found(text).word == "not measured"
 
