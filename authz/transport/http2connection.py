@@ -53,6 +53,7 @@ class Http2Connection(asyncio.Protocol):
         self._leaving = False
         self._flushing = False
 
+    # Python 3.11 has no typing.override, hence the remarks.
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # type: ignore[explicit-override]
         # uvloop's transport is one that can read and write, and is no `asyncio.Transport`.
         self._transport = cast("asyncio.Transport", transport)

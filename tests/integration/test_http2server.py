@@ -2,7 +2,7 @@
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from authz.transport.engine import Engine, Serving
 from authz.transport.framing import Code, Messages, framed
 from authz.transport.http2connection import STREAMS
 from authz.transport.http2server import Http2Server
+from tests.unit.transport.answering import later
 from tests.unit.transport.questions import question
 from tests.unit.transport.test_engine import Notes
 
@@ -257,22 +258,10 @@ async def test_a_method_that_is_not_there_is_unimplemented(tmp_path: Path) -> No
         await client.close()
 
 
-def _later(settled: asyncio.Event, noted: list[str]) -> Callable[[bytes], Coroutine[Any, Any, bytes]]:
-    async def answer(_: bytes) -> bytes:
-        try:
-            await settled.wait()
-        except asyncio.CancelledError:
-            noted.append("given up")
-            raise
-        return b"answer"
-
-    return answer
-
-
 async def test_an_answer_that_takes_a_while_holds_up_nobody_but_the_end(tmp_path: Path) -> None:
     """Others on the same connection are answered meanwhile; `stop` lets it leave, and says goodbye."""
     settled, noted = asyncio.Event(), list[str]()
-    async with serving(tmp_path, begin=_later(settled, noted)) as (server, path):
+    async with serving(tmp_path, begin=later(settled, noted)) as (server, path):
         client = await Client.at(path)
         slow, _ = client.ask(CHECK_PATH, framed(QUESTION))
         heard = await client.answer(HEALTH_PATH, framed(b""))
@@ -293,7 +282,7 @@ async def test_an_answer_that_takes_a_while_holds_up_nobody_but_the_end(tmp_path
 async def test_a_caller_that_goes_has_its_check_given_up(tmp_path: Path, how: str) -> None:
     """The engine is told, so that it notes a denial."""
     noted = list[str]()
-    async with serving(tmp_path, begin=_later(asyncio.Event(), noted)) as (server, path):
+    async with serving(tmp_path, begin=later(asyncio.Event(), noted)) as (server, path):
         client = await Client.at(path)
         _, opened = client.ask(CHECK_PATH, framed(QUESTION))
         await client.answer(HEALTH_PATH, framed(b""))
@@ -361,7 +350,7 @@ async def test_a_client_that_lets_nothing_through_yet_is_not_left(
 async def test_a_deadline_ends_a_check(tmp_path: Path) -> None:
     """`grpc-timeout` is what Envoy sends along."""
     noted = list[str]()
-    async with serving(tmp_path, begin=_later(asyncio.Event(), noted)) as (_, path):
+    async with serving(tmp_path, begin=later(asyncio.Event(), noted)) as (_, path):
         client = await Client.at(path)
         heard = await client.answer(CHECK_PATH, framed(QUESTION), headers=[(b"grpc-timeout", b"5m")])
         assert (heard.messages, heard.status, noted) == ([], Code.DEADLINE_EXCEEDED, ["given up"])
@@ -432,7 +421,7 @@ async def test_a_client_of_grpc_comes_anew_without_losing_a_call(tmp_path: Path)
 async def test_more_streams_than_may_be_open_are_refused_and_the_others_answered(tmp_path: Path) -> None:
     """Refused in HTTP/2's words, which say that nothing was done: a client may ask again."""
     settled = asyncio.Event()
-    async with serving(tmp_path, begin=_later(settled, [])) as (_, path):
+    async with serving(tmp_path, begin=later(settled, [])) as (_, path):
         reader, writer = await asyncio.open_unix_connection(path)
         client = Client(reader, writer)
         heard = [client.ask(CHECK_PATH, framed(QUESTION))[0] for _ in range(MOST_OPEN + 10)]

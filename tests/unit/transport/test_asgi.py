@@ -13,6 +13,7 @@ from authz.transport.asgi import CARRIED_PATH, CHECK_PATH, HEALTH_PATH, PROCESS_
 from authz.transport.checkserver import MAX_REQUEST_BYTES, SERVICE
 from authz.transport.engine import Engine, Serving
 from authz.transport.framing import Code, Messages, framed
+from tests.unit.transport.answering import later
 from tests.unit.transport.questions import question
 from tests.unit.transport.test_engine import Notes
 
@@ -171,23 +172,11 @@ async def test_nothing_is_answered_before_the_engine_is_there_and_after_the_end(
             assert (call.messages, call.status) == ([], Code.UNAVAILABLE)
 
 
-def _later(settled: asyncio.Event, noted: list[str]) -> Callable[[bytes], Coroutine[Any, Any, bytes]]:
-    async def answer(_: bytes) -> bytes:
-        try:
-            await settled.wait()
-        except asyncio.CancelledError:
-            noted.append("given up")
-            raise
-        return b"answer"
-
-    return answer
-
-
 @pytest.mark.parametrize("path", [CHECK_PATH, CARRIED_PATH])
 async def test_an_answer_that_takes_a_while_is_waited_for_and_holds_up_the_end(path: str) -> None:
     """`stop` lets it leave."""
     settled, noted = asyncio.Event(), list[str]()
-    slow = server(begin=_later(settled, noted))
+    slow = server(begin=later(settled, noted))
     call = Call(body(framed(QUESTION)))
     asking = asyncio.create_task(call.ask(slow, path, QUESTION))
     await asyncio.sleep(0)
@@ -203,7 +192,7 @@ async def test_an_answer_that_takes_a_while_is_waited_for_and_holds_up_the_end(p
 async def test_a_caller_that_goes_has_its_check_given_up(path: str) -> None:
     """The engine is told, so that it notes a denial; nothing is sent to nobody."""
     noted = list[str]()
-    slow = server(begin=_later(asyncio.Event(), noted))
+    slow = server(begin=later(asyncio.Event(), noted))
     call = Call(body(framed(QUESTION)))
     asking = asyncio.create_task(call.ask(slow, path, QUESTION))
     await asyncio.sleep(0.01)
@@ -216,7 +205,7 @@ async def test_a_caller_that_goes_has_its_check_given_up(path: str) -> None:
 async def test_a_deadline_ends_a_check(path: str) -> None:
     """`grpc-timeout` is what Envoy sends along."""
     noted = list[str]()
-    slow = server(begin=_later(asyncio.Event(), noted))
+    slow = server(begin=later(asyncio.Event(), noted))
     call = Call(body(framed(QUESTION)), headers=((b"grpc-timeout", b"5m"),))
     await call.ask(slow, path, QUESTION)
     assert (call.messages, call.status, noted) == ([], Code.DEADLINE_EXCEEDED, ["given up"])
@@ -233,7 +222,7 @@ async def test_waiting_does_not_ask_without_rest_whether_somebody_waits() -> Non
         return body(b"")
 
     settled, noted = asyncio.Event(), list[str]()
-    slow, call = server(begin=_later(settled, noted)), Call()
+    slow, call = server(begin=later(settled, noted)), Call()
     scope = {"type": "http", "path": CARRIED_PATH, "query_string": QUESTION, "headers": []}
     asking = asyncio.ensure_future(slow(scope, receive, call.send))
     await asyncio.sleep(0.2)
