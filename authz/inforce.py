@@ -78,7 +78,7 @@ class InForce:
         self._used_tokens = UsedTokens()
         self._policy: PolicySet | None = None
         self._reads: Mapping[str, PolicyReads] = {}
-        self._freeing: asyncio.Task[None] | None = None
+        self._freeing: set[asyncio.Task[None]] = set()
         self._loaded_at: float | None = None
         self._refused: tuple[str, ...] = ()
         self._tried: PolicySet | None = None
@@ -116,10 +116,12 @@ class InForce:
                 return self._refuse(
                     [f"{self._place}: the policy could not be loaded ({type(error).__name__})"]
                 )
-            self._tried = policy = loaded.policy
+            policy = loaded.policy
+            self._try(policy)
             # The files that it names and no policy before did: not a change, or each start would load it twice.
             self._seen |= fingerprint(set(self.files()) - looked_at)
             if self._policy is not None and policy.version == self._policy.version:
+                self._try(self._policy)
                 self._accepted(Reload.UNCHANGED)
                 return True
             prepared = await self._keys.prepare(
@@ -224,6 +226,16 @@ class InForce:
             },
         )
 
+    def _try(self, policy: PolicySet) -> None:
+        before, self._tried = self._tried, policy
+        if before is not None and before is not self._policy:
+            self._free(before)
+
+    def _free(self, policy: PolicySet) -> None:
+        freeing = free_beside(policy)
+        self._freeing.add(freeing)
+        freeing.add_done_callback(self._freeing.discard)
+
     def _put_in_force(self, loaded: Loaded, prepared: Prepared) -> None:
         # INVARIANT: no await in here, so that no check sees the policy without its keys.
         policy, before = loaded.policy, self._policy
@@ -243,7 +255,7 @@ class InForce:
         )
         self._note_readiness()
         if before is not None:
-            self._freeing = free_beside(before)
+            self._free(before)
 
     def _serving(self, policy: PolicySet | None, materials: Materials) -> Serving:
         self._materials = materials

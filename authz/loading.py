@@ -1,16 +1,31 @@
-"""Reads a policy in a thread beside the event loop that answers, and frees the one before it there."""
+"""Reads a policy without keeping those waiting who are answered meanwhile, and frees the one before it.
+
+While a worker answers, another process reads (`authz.loadingprocess`), and the worker takes over what that one has made of
+it: a seventh of the work for its interpreter, which CPython gives to one thread at a time.
+"""
 
 import asyncio
 import gc
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+import io
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from authz.audit.facts import PolicyReads, policy_reads
-from authz.config.load import breathing, handing_over, load_policy, uncollected
-from authz.policy.parse import let_go
+from authz.config.handover import read_outcome, read_parts
+from authz.config.load import load_policy, uncollected
+from authz.config.policyfiles import PolicyUnreadableError
 from authz.policy.policyset import PolicySet
+from authz.policy.problems import PolicyError, Problem
+
+_PATIENCE_SECONDS: Final = 600.0
+_REST_SECONDS: Final = 0.001
+_FREED_TOGETHER: Final = 50
+_SWITCH_SECONDS: Final = 0.000_05
 
 
 class Loaded(NamedTuple):
@@ -20,13 +35,21 @@ class Loaded(NamedTuple):
     reads: Mapping[str, PolicyReads]
 
 
-async def load_beside(place: Path, *, answering: bool) -> Loaded:
-    """The policy of the files; more slowly, and with many a pause, if somebody is `answering` meanwhile.
+def load(place: Path) -> Loaded:
+    """The policy of the files. Raises `PolicyError`."""
+    policy = load_policy(place)
+    return Loaded(policy, policy_reads(policy))
 
-    Raises `PolicyError`.
+
+async def load_beside(place: Path, *, answering: bool) -> Loaded:
+    """`load`, in another process if somebody is `answering` meanwhile.
+
+    Raises `PolicyError`; its kind `PolicyUnreadableError`, `passing`, if that process is not to be had or does not live
+    to its end. Raises RuntimeError for a defect in it.
     """
-    with uncollected(), handing_over() if answering else nullcontext():
-        loaded = await asyncio.to_thread(_load, place, breathing() if answering else _at_once)
+    written = await _read_elsewhere(place) if answering else None
+    with uncollected():
+        loaded = await (asyncio.to_thread(load, place) if written is None else _taken_over(written))
         # For good: with 10,000 grants each full collection would stop every check for 0.2 s. A policy
         # has no cycles, so counting references frees the one before it all the same.
         gc.freeze()
@@ -35,14 +58,81 @@ async def load_beside(place: Path, *, answering: bool) -> Loaded:
 
 def free_beside(policy: PolicySet) -> asyncio.Task[None]:
     """Frees its rules, once nobody else has them, a few at a time. Nothing depends on the end of it."""
-    rules = [*policy.grants, *policy.restrictions, *policy.denies]
-    return asyncio.create_task(asyncio.to_thread(let_go, rules, breathing()))
+    return asyncio.create_task(_let_go(rules_of(policy)))
 
 
-def _load(place: Path, breathe: Callable[[], None]) -> Loaded:
-    policy = load_policy(place, breathe)
-    return Loaded(policy, policy_reads(policy))
+def rules_of(policy: PolicySet) -> list[object]:
+    """What there are many of."""
+    return [*policy.grants, *policy.restrictions, *policy.denies]
 
 
-def _at_once() -> None:
-    """Without a rest."""
+async def _read_elsewhere(place: Path) -> bytes:
+    """What the other process has written: `Loaded`, or the `PolicyError`, pickled."""
+    command = [sys.executable, "-m", "authz.loadingprocess", str(place)]
+    try:
+        # A group of its own, because a terminal's Ctrl-C is for the server, who ends this one. In a session of its own it
+        # would count as much as all that answer together, however nice it is (sched(7), autogroup).
+        process = subprocess.Popen(  # noqa: ASYNC220, S603 - a thread of its own waits for it, in any event loop
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,
+        )
+    except OSError as error:
+        raise _unread(place, f"no process to read it: {error.strerror}") from None
+    try:
+        written, said = await asyncio.to_thread(process.communicate, timeout=_PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        await asyncio.to_thread(process.communicate)
+        raise _unread(place, f"not read within {_PATIENCE_SECONDS:.0f} s") from None
+    except asyncio.CancelledError:
+        # The thread that waits for it ends with it.
+        process.kill()
+        raise
+    if process.returncode < 0:
+        name = signal.Signals(-process.returncode).name
+        raise _unread(place, f"the process that read it was ended by {name}", "has it memory enough?")
+    if process.returncode:
+        raise RuntimeError(said.decode(errors="replace"))
+    return written
+
+
+def _unread(place: Path, message: str, advice: str | None = None) -> PolicyUnreadableError:
+    problem = Problem(code="unreadable", file=str(place), message=message, help=advice)
+    return PolicyUnreadableError([problem], passing=True)
+
+
+async def _taken_over(written: bytes) -> Loaded:
+    """Between the answers, not in a thread beside them: what takes the interpreter away takes it for longer."""
+    file = io.BytesIO(written)
+    rules: list[object] = []
+    for some in read_parts(file):
+        rules += some
+        await asyncio.sleep(_REST_SECONDS)
+    with _handing_over():
+        outcome = await asyncio.to_thread(read_outcome, file, rules)
+    if isinstance(outcome, PolicyError):
+        raise outcome
+    if not isinstance(outcome, Loaded):
+        raise TypeError(f"got a {type(outcome).__name__}, expected a policy")
+    return outcome
+
+
+async def _let_go(rules: list[object]) -> None:
+    """A few at a time: 10,000 rules at once keep the interpreter a fifth of a second."""
+    while rules:
+        del rules[-_FREED_TOGETHER:]
+        await asyncio.sleep(_REST_SECONDS)
+
+
+@contextmanager
+def _handing_over() -> Iterator[None]:
+    """The interpreter changes hands within a twentieth of a millisecond, in place of five, where nobody rests."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

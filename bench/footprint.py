@@ -47,7 +47,10 @@ def reload_under_load(engine: str, place: Place, load: Path, *, seconds: float) 
         generators.open_loop(load, running.address, warm, rate=RELOAD_RATE, seconds=0.5)
         quiet = generators.open_loop(load, running.address, warm, rate=RELOAD_RATE, seconds=seconds)
         took: list[float] = []
-        changer = threading.Thread(target=_replaced, args=(running, place, took))
+        # Beforehand: to write it takes as much of a core as to read it.
+        fresh = place.policy.with_suffix(".new")
+        fresh.write_text(policy_text(place.grants + 1, place.jwks))
+        changer = threading.Thread(target=_replaced, args=(running, fresh, place.policy, took))
         changer.start()
         busy = generators.open_loop(load, running.address, warm, rate=RELOAD_RATE, seconds=seconds)
         changer.join()
@@ -63,7 +66,9 @@ def reload_under_load(engine: str, place: Place, load: Path, *, seconds: float) 
     }
 
 
-def _replaced(running: Running, place: Place, took: list[float], patience: float = 120.0) -> None:
+def _replaced(
+    running: Running, fresh: Path, policy: Path, took: list[float], patience: float = 120.0
+) -> None:
     """Notes how long it takes until an answer comes from the new policy."""
     question = ask(token("emma"))
     with grpc.insecure_channel(running.address) as channel:
@@ -75,10 +80,8 @@ def _replaced(running: Running, place: Place, took: list[float], patience: float
 
         before = version()
         time.sleep(0.2)
-        fresh = place.policy.with_suffix(".new")
-        fresh.write_text(policy_text(place.grants + 1, place.jwks))
         began = time.monotonic()
-        fresh.replace(place.policy)
+        fresh.replace(policy)
         while time.monotonic() - began < patience:
             # A server that cannot keep up gives calls up: that shows in the latencies and the failures beside.
             with suppress(grpc.RpcError):

@@ -66,6 +66,12 @@ class Condition:
         """Whether the request itself or the time is read: what it says is true of one request only."""
         return any(name.startswith("request.") for name in self.variables)
 
+    # Python 3.11 has no typing.override, hence the remark.
+    def __reduce__(self) -> tuple[object, ...]:  # type: ignore[explicit-override]
+        """Without compiling it again: the tree that was checked takes a thirtieth of the time."""
+        parts = (self.text, self.place, self.reads, self.variables, self.claims, self.loops)
+        return _restored, (*parts, self.program.serialize())
+
     def holds(self, principal: Principal, warehouse_name: str, request: AccessRequest, now: float) -> bool:
         """Whether the condition is true. `now` is in seconds since the epoch.
 
@@ -141,6 +147,26 @@ def compile_condition(text: str, place: Place | None = None) -> Condition:
         claims=frozenset(claim for _, claim in reads if claim is not None),
         loops=any(node.is_macro for node in root.walk()),
         program=program,
+    )
+
+
+def _restored(  # noqa: PLR0913, PLR0917 - the fields
+    text: str,
+    place: Place | None,
+    reads: frozenset[str],
+    variables: frozenset[str],
+    claims: frozenset[str],
+    loops: bool,  # noqa: FBT001
+    checked: bytes,
+) -> Condition:
+    return Condition(
+        text=text,
+        place=place,
+        reads=reads,
+        variables=variables,
+        claims=claims,
+        loops=loops,
+        program=_env().deserialize(checked),
     )
 
 

@@ -108,31 +108,29 @@ class _Shelf(Generic[RuleT]):
 class RuleIndex:
     """The rules of a policy by warehouse and by whom they are for, built once for each policy."""
 
-    __slots__ = ("_denies", "_grants", "_narrowed_by_group", "_restrictions")
+    __slots__ = ("_denies", "_grants", "_narrowed_by_group", "_restrictions", "_rules")
 
     def __init__(
         self,
         grants: Iterable[Grant],
         restrictions: Iterable[Restriction],
         denies: Iterable[DenyRule],
-        breathe: Callable[[], None] = lambda: None,
     ) -> None:
-        """`breathe` is called for each rule.
-
-        Raises `ValueError` for a restriction or deny rule without a warehouse: it would silently be lost.
-        """
-        restrictions, denies = tuple(restrictions), tuple(denies)
+        """Raises `ValueError` for a restriction or deny rule without a warehouse: it would silently be lost."""
+        grants, restrictions, denies = tuple(grants), tuple(restrictions), tuple(denies)
+        self._rules = (grants, restrictions, denies)
         narrowing: tuple[Restriction | DenyRule, ...] = (*restrictions, *denies)
         self._narrowed_by_group = frozenset(
             name for rule in narrowing if _reads_groups(rule) for name in rule.on
         )
-        self._grants: Mapping[str, _Shelf[Grant]] = _shelves(
-            grants, _Shelf[Grant], breathe, needs_warehouse=False
-        )
-        self._restrictions: Mapping[str, _Shelf[Restriction]] = _shelves(
-            restrictions, _Shelf[Restriction], breathe
-        )
-        self._denies: Mapping[str, _Shelf[DenyRule]] = _shelves(denies, _Shelf[DenyRule], breathe)
+        self._grants: Mapping[str, _Shelf[Grant]] = _shelves(grants, _Shelf[Grant], needs_warehouse=False)
+        self._restrictions: Mapping[str, _Shelf[Restriction]] = _shelves(restrictions, _Shelf[Restriction])
+        self._denies: Mapping[str, _Shelf[DenyRule]] = _shelves(denies, _Shelf[DenyRule])
+
+    # Python 3.11 has no typing.override, hence the remark.
+    def __reduce__(self) -> tuple[object, ...]:  # type: ignore[explicit-override]
+        """Built again, which lets other threads run; to read so many small lists does not."""
+        return RuleIndex, self._rules
 
     def grants_for(self, principal: Principal, warehouse: str) -> list[Grant]:
         """Every grant on a warehouse that may be for the principal, and few others, in the order of the policy."""
@@ -169,13 +167,11 @@ def _candidates(shelves: Mapping[str, _Shelf[RuleT]], principal: Principal, ware
 def _shelves(
     rules: Iterable[RuleT],
     new: Callable[[], _Shelf[RuleT]],
-    breathe: Callable[[], None],
     *,
     needs_warehouse: bool = True,
 ) -> dict[str, _Shelf[RuleT]]:
     shelves: dict[str, _Shelf[RuleT]] = {}
     for rule in rules:
-        breathe()
         if needs_warehouse and not rule.on:
             raise ValueError(f"rule `{rule.id}` is on no warehouse")
         for warehouse in rule.on:

@@ -1,6 +1,6 @@
 """Several files become one document: mappings are merged, lists appended, nothing is overwritten."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from authz.policy.problems import Problems, Spot
@@ -12,9 +12,7 @@ from authz.policy.yamlvalues import Mark, SourceText, YamlList, YamlMap, spot_of
 _LISTS = ("grants", "restrictions", "denies")
 
 
-def read_sources(
-    sources: Sequence[SourceText], problems: Problems, breathe: Callable[[], None] = lambda: None
-) -> YamlMap | None:
+def read_sources(sources: Sequence[SourceText], problems: Problems) -> YamlMap | None:
     """The one document of all files; None after a problem that leaves a file unread, or if there is nothing."""
     if sum(len(source.text) for source in sources) > MAX_CHARACTERS:
         problems.add(
@@ -28,7 +26,7 @@ def read_sources(
     complete = True
     for source in sources:
         before = len(problems)
-        root = read_yaml(source, problems, breathe)
+        root = read_yaml(source, problems)
         if isinstance(root, YamlMap):
             roots.append(root)
         elif root is not None:

@@ -30,7 +30,7 @@ from authz.policy.sections.warehouses import build_warehouse
 from authz.policy.shape import Draft, read_document
 from authz.policy.yamlvalues import SourceText, YamlMap
 
-__all__ = ["SourceText", "let_go", "parse_policy"]
+__all__ = ["SourceText", "parse_policy"]
 
 _NAMING = ("issuers", "client_certificates", "dimensions", "warehouses")
 
@@ -38,28 +38,21 @@ PartT = TypeVar("PartT")
 BuiltT = TypeVar("BuiltT")
 
 
-def parse_policy(sources: Sequence[SourceText], breathe: Callable[[], None] = lambda: None) -> PolicySet:
+def parse_policy(sources: Sequence[SourceText]) -> PolicySet:
     """The policy of one file, or of several files together.
-
-    `breathe` is called again and again, at most some milliseconds of work apart: for whoever reads a large policy in a thread
-    beside one that must not wait.
 
     Raises `PolicyError` with every problem, in the order of files and lines; nothing else, whatever the text.
     """
     problems = Problems()
-    root = read_sources(sources, problems, breathe)
-    policy = None if root is None else _build(root, Report(root, problems), sources, breathe)
+    root = read_sources(sources, problems)
+    policy = None if root is None else _build(root, Report(root, problems), sources)
     if policy is None or len(problems):
         raise PolicyError(in_file_order(problems, [source.name for source in sources]))
-    for value in () if root is None else root.values():
-        let_go(value, breathe)
     return policy
 
 
-def _build(
-    root: YamlMap, report: Report, sources: Sequence[SourceText], breathe: Callable[[], None]
-) -> PolicySet | None:
-    draft = read_document(root, report, breathe)
+def _build(root: YamlMap, report: Report, sources: Sequence[SourceText]) -> PolicySet | None:
+    draft = read_document(root, report)
     if any(section in root and not isinstance(root[section], YamlMap) for section in _NAMING):
         # Nothing is known of its names: every use of one would look like a mistake.
         return None
@@ -73,11 +66,9 @@ def _build(
     warehouses = _named(draft.warehouses, partial(build_warehouse, context))
     check_conflicts(context, warehouses.values())
     warehouses = _without_tokens(warehouses)
-    grants = _listed("grants", draft.grants, partial(build_grant, context), breathe)
-    restrictions = _listed("restrictions", draft.restrictions, partial(build_restriction, context), breathe)
-    denies = _listed("denies", draft.denies, partial(build_deny, context), breathe)
-    for rules in (draft.grants, draft.restrictions, draft.denies):
-        let_go(rules, breathe)
+    grants = _listed("grants", draft.grants, partial(build_grant, context))
+    restrictions = _listed("restrictions", draft.restrictions, partial(build_restriction, context))
+    denies = _listed("denies", draft.denies, partial(build_deny, context))
     edge = None if draft.edge is None else build_edge(context, draft.edge)
     if edge is not None and edge.forward_client_chain:
         warehouses = _with_client_chains(warehouses)
@@ -89,7 +80,7 @@ def _build(
     if len(report.problems) or edge is None or also_record is None:
         return None
     return PolicySet(
-        version=policy_version(root, breathe),
+        version=policy_version(root),
         issuers=issuers,
         trusts=trusts,
         dimensions={
@@ -104,7 +95,7 @@ def _build(
         edge=edge,
         also_record=also_record,
         routes=RouteTable(warehouses.values()),
-        index=RuleIndex(grants, restrictions, denies, breathe),
+        index=RuleIndex(grants, restrictions, denies),
         assertion=assertion,
         revocations=None
         if draft.revocations is None
@@ -134,26 +125,10 @@ def _named(
 
 
 def _listed(
-    section: str,
-    parts: Sequence[PartT | None],
-    build: Callable[[Path, PartT], BuiltT | None],
-    breathe: Callable[[], None],
+    section: str, parts: Sequence[PartT | None], build: Callable[[Path, PartT], BuiltT | None]
 ) -> tuple[BuiltT, ...]:
-    made: list[BuiltT] = []
-    for number, part in enumerate(parts):
-        breathe()
-        built = None if part is None else build((section, number), part)
-        if built is not None:
-            made.append(built)
-    return tuple(made)
-
-
-def let_go(parts: object, breathe: Callable[[], None]) -> None:
-    """Free what is in a list, and nowhere else, one by one: 10,000 rules at once keep the interpreter a fifth of a second."""
-    if isinstance(parts, list):
-        while parts:
-            parts.pop()
-            breathe()
+    made = (None if part is None else build((section, number), part) for number, part in enumerate(parts))
+    return tuple(built for built in made if built is not None)
 
 
 def _check_sections(context: Context, draft: Draft) -> None:

@@ -43,7 +43,12 @@ class PolicyError(Exception):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(problem.text for problem in self.problems))
+        # As it was made, so that one can be pickled.
+        super().__init__(self.problems)
+
+    # Python 3.11 has no typing.override, hence the remark.
+    def __str__(self) -> str:  # type: ignore[explicit-override]
+        return "\n".join(problem.text for problem in self.problems)
 
 
 def in_file_order(problems: Iterable[Problem], files: Sequence[str]) -> list[Problem]:

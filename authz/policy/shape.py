@@ -4,7 +4,7 @@ A rule with one wrong key is still held against the rest of the policy, so that 
 wrong part is replaced by `BROKEN`, and whoever comes to it says nothing more.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, Generic, TypeVar, cast
@@ -31,13 +31,6 @@ from authz.policy.yamlvalues import YamlList, YamlMap
 PartT = TypeVar("PartT", bound=Part)
 
 
-_RULES: Final[Mapping[str, type[Part]]] = {
-    "grants": GrantPart,
-    "restrictions": RestrictionPart,
-    "denies": DenyPart,
-}
-
-
 class Broken:
     """Stands for a value whose problem has been reported."""
 
@@ -62,11 +55,8 @@ class Draft:
     audit: AuditPart | None = None
 
 
-def read_document(root: YamlMap, report: Report, breathe: Callable[[], None] = lambda: None) -> Draft:
+def read_document(root: YamlMap, report: Report) -> Draft:
     """The document, or what is left of it after every departure from its shape has been reported."""
-    sound = _in_pieces(root, breathe)
-    if sound is not None:
-        return sound
     try:
         document = Document.model_validate(root)
     except ValidationError as error:
@@ -97,35 +87,6 @@ def read_document(root: YamlMap, report: Report, breathe: Callable[[], None] = l
         revocations=_Salvage(RevocationsPart)(root.get("revocations")),
         edge=_Salvage(EdgePart)(root["edge"]) if "edge" in root else EdgePart(),
         audit=_Salvage(AuditPart)(root["audit"]) if "audit" in root else AuditPart(),
-    )
-
-
-def _in_pieces(root: YamlMap, breathe: Callable[[], None]) -> Draft | None:
-    """A document without fault, rule by rule: pydantic keeps the interpreter to itself while it reads. None for another."""
-    rules = {name: root[name] for name in _RULES if name in root}
-    if not all(isinstance(raw, YamlList) for raw in rules.values()):
-        return None
-    parts: dict[str, list[Any]] = {name: [] for name in _RULES}
-    try:
-        document = Document.model_validate({name: raw for name, raw in root.items() if name not in rules})
-        for name, raw in rules.items():
-            for rule in raw:
-                breathe()
-                parts[name].append(_RULES[name].model_validate(rule))
-    except ValidationError:
-        return None
-    return Draft(
-        issuers=document.issuers,
-        client_certificates=document.client_certificates,
-        dimensions=document.dimensions,
-        warehouses=document.warehouses,
-        grants=parts["grants"],
-        restrictions=parts["restrictions"],
-        denies=parts["denies"],
-        assertion=document.assertion,
-        revocations=document.revocations,
-        edge=document.edge,
-        audit=document.audit,
     )
 
 

@@ -6,7 +6,6 @@ What two YAML readers could understand differently is refused: duplicate keys, m
 several documents, line breaks that only YAML 1.1 knows. Keys are text as written.
 """
 
-from collections.abc import Callable
 from io import StringIO
 from typing import Any, NamedTuple, NoReturn
 
@@ -47,17 +46,16 @@ class Unreadable(Exception):  # noqa: N818 - it ends the reading of one file; th
     """The rest of this file cannot be read."""
 
 
-def read_yaml(source: SourceText, problems: Problems, breathe: Callable[[], None] = lambda: None) -> Any:
+def read_yaml(source: SourceText, problems: Problems) -> Any:
     """The document of one file: YamlMap, YamlList, str, int, Decimal, float (not finite), bool or None.
 
     Adds every problem found to `problems`. A file that cannot be read to its end gives None, as an empty one does.
-    `breathe` is called again and again.
     """
     text = source.text.removeprefix("\ufeff")
     if not readable(source.name, text, problems):
         return None
     try:
-        return _Reader(source.name, text, problems, breathe).document()
+        return _Reader(source.name, text, problems).document()
     except Unreadable:
         return None
     except YAMLError as error:
@@ -80,8 +78,7 @@ class _Anchored(NamedTuple):
 class _Reader:
     """Reads the events of one file; recursion is bounded by `MAX_DEPTH`."""
 
-    def __init__(self, name: str, text: str, problems: Problems, breathe: Callable[[], None]) -> None:
-        self._breathe = breathe
+    def __init__(self, name: str, text: str, problems: Problems) -> None:
         self._next: Any = cyaml.CParser(_Named(name, text)).get_event  # type: ignore[attr-defined]  # not in the stubs
         self._name = name
         self._problems = problems
@@ -127,7 +124,6 @@ class _Reader:
         return self._collection(event, depth)
 
     def _collection(self, event: Any, depth: int) -> Any:
-        self._breathe()
         if event.tag is not None:
             self._refuse_tag(event)
         anchor = event.anchor

@@ -19,7 +19,7 @@ cases:
 Every allow needs a denied neighbour in its file: a policy that lets everybody in passes every other case.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -31,6 +31,7 @@ from authz.cli.who import Proof, StatedFacts, stated_principal
 from authz.config.load import load_policy
 from authz.errors import Reason
 from authz.policy.decision import Allow, Deny
+from authz.policy.policyset import PolicySet
 from authz.policy.problems import Problems
 from authz.policy.yamltext import SourceText, read_yaml
 from authz.scopes.rowfilter import to_json
@@ -104,9 +105,11 @@ def read_case_file(path: Path) -> CaseFile:
     return CaseFile.model_validate(document)
 
 
-def answer_of(file: CaseFile, case: Case, folder: Path) -> Answer:
+def answer_of(
+    file: CaseFile, case: Case, folder: Path, load: Callable[[Path], PolicySet] = load_policy
+) -> Answer:
     """What the policy says to a case."""
-    policy = load_policy(folder / file.policy)
+    policy = load(folder / file.policy)
     stated = _stated(file, case)
     return ask(
         policy,

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from authz.config.load import load_policy
 from tests.cases.casefile import Case, CaseFile, answer_of, differences, read_case_file
+from tests.handed_over import handed_over
 
 FOLDER = Path(__file__).parent
 FILES = {path: read_case_file(path) for path in sorted(FOLDER.glob("*.yaml"))}
@@ -20,6 +22,15 @@ CASES = [
 def test_case(file: CaseFile, case: Case) -> None:
     """The decision, its reason, the scope and the rewrites are those that the case expects."""
     assert list(differences(case, answer_of(file, case, FOLDER))) == []
+
+
+@pytest.mark.parametrize(("file", "case"), CASES)
+def test_case_of_a_policy_that_another_process_has_read(file: CaseFile, case: Case) -> None:
+    """It is what a worker decides by after a reload."""
+    assert (
+        list(differences(case, answer_of(file, case, FOLDER, lambda path: handed_over(load_policy(path)))))
+        == []
+    )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

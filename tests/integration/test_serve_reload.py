@@ -1,5 +1,8 @@
 """Reload: a good policy replaces, a bad one never does, and no check is lost or mis-answered meanwhile."""
 
+import asyncio
+import contextlib
+import gc
 import json
 import os
 import signal
@@ -10,6 +13,10 @@ from pathlib import Path
 import grpc
 import pytest
 
+from authz.audit.sink import NoAudit
+from authz.inforce import InForce
+from authz.policy.policyset import Grant
+from authz.telemetry.metrics import Metrics
 from tests.integration.scopegate_server import (
     CHECK,
     PATIENCE_SECONDS,
@@ -242,3 +249,56 @@ def test_hangups_under_load_change_no_answer(server: Scopegate) -> None:
         load.stop()
     assert load.errors == []
     assert {tuple(_regions(answer)) for answer in load.answers} == {("EU", "UK")}
+
+
+def _reading(policy: Path) -> list[int]:
+    """The processes that read this policy for somebody."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cmdline").read_bytes().endswith(f"authz.loadingprocess\0{policy}\0".encode()):
+                found.append(int(process.name))
+    return found
+
+
+def test_a_process_that_is_ended_while_it_reads_leaves_the_old_policy_and_is_followed_by_another(
+    server: Scopegate, tmp_path: Path
+) -> None:
+    """As by a kernel that is short of memory: nobody else is, the log says so, and the next one reads."""
+    before = server.ask(ask_for_sales(token()))
+    policy = write_policy(tmp_path, regions="US")
+    eventually(lambda: bool(_reading(policy)))
+    for process in _reading(policy):
+        os.kill(process, signal.SIGKILL)
+    assert "ended by SIGKILL" in server.wait_for("policy_problem")["problem"]
+    assert server.wait_for("policy_refused")["kept"] == before.policy_version
+    server.wait_for("policy_reloaded")
+    assert _regions(server.ask(ask_for_sales(token()))) == ["US"]
+    assert _reading(policy) == []
+
+
+def test_a_policy_that_says_the_same_as_before_is_let_go(tmp_path: Path) -> None:
+    """A file that is touched, or an issuer's keys beside it, does not keep a second policy in memory."""
+    asyncio.run(_reloads_the_same(write_policy(tmp_path), tmp_path))
+
+
+async def _reloads_the_same(policy: Path, directory: Path) -> None:
+    in_force = InForce(policy, metrics=Metrics(), audit=NoAudit())
+    try:
+        assert await in_force.load()
+        held = _grants_in_memory()
+        for number in range(3):
+            write_policy(directory, more=f"# {number}\n")
+            await in_force.reload_if_changed()
+        for _ in range(100):
+            if _grants_in_memory() == held:
+                break
+            await asyncio.sleep(0.05)
+        assert _grants_in_memory() == held
+    finally:
+        await in_force.stop()
+
+
+def _grants_in_memory() -> int:
+    gc.unfreeze()
+    return sum(isinstance(each, Grant) for each in gc.get_objects())

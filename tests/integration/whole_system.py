@@ -166,7 +166,15 @@ def with_children(worker: ScopegateProcess) -> list[int]:
     assert worker.process is not None
     pid = worker.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return [pid, *map(int, children)]
+    return [pid, *(int(child) for child in children if not _reads_a_policy(child))]
+
+
+def _reads_a_policy(pid: str) -> bool:
+    """Which ends by itself; or has ended."""
+    try:
+        return b"authz.loadingprocess" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True
 
 
 @contextlib.contextmanager
