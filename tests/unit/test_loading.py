@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import pickle
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from authz.loading import Loaded, load_beside
 from authz.policy.problems import PolicyError
 
 ROOT = Path(__file__).parents[2]
-POLICY = ROOT / "envoy" / "example" / "scopegate.yaml"
+POLICY = ROOT / "authz" / "demo" / "scopegate.yaml"
 
 
 def _sleepers() -> list[str]:
@@ -149,5 +150,5 @@ async def test_what_writes_to_standard_output_is_not_in_the_middle_of_the_policy
         "import atexit, os, sys\n"
         "sys.setprofile(lambda frame, event, _: frame.f_code.co_name == 'parse_policy' and os.write(1, b'hello'))\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
     assert isinstance(await load_beside(POLICY, answering=True), Loaded)
