@@ -17,15 +17,50 @@ from authz.policy.policyset import DenyRule, Grant, PolicySet, Restriction
 from authz.policy.problems import PolicyError
 from authz.policy.yamlvalues import SourceText
 from tests.handed_over import handed_over
+from tests.policies import policy
+from tests.preset_tokens import policy_of, specimens
 from tests.rules import NOON, get, person
 
 ROOT = Path(__file__).parents[3]
 POLICIES = sorted(
     path
-    for folder in ("authz/demo", "envoy/example", "tests/cases/policies")
+    for folder in ("authz/demo", "envoy/example", "tests/cases/policies", "tests/golden/warehouses")
     for path in (ROOT / folder).glob("*.yaml")
     if "\nwarehouses:" in path.read_text()
 )
+KINDS = """\
+version: 1
+issuers:
+  okta:
+    issuer: https://issuer.example
+    audiences: [api://warehouse]
+    introspection: {url: https://issuer.example/introspect, client_id: us, client_secret_file: secret}
+client_certificates:
+  corporate: {roots: roots.pem, identity: spiffe, trust_domain: example.org}
+dimensions: {region: {type: string}, day: {type: date}}
+warehouses:
+  sales:
+    routes: [{path: /orders, hosts: [a.example], methods: [GET]}]
+    upstream: http://w:80
+    columns: {region: region, day: day}
+    filter: {form: odata, next_links: true}
+    limits: {per_principal: 5/s}
+grants:
+  - id: all
+    to: {subjects: [a], issuers: [okta]}
+    on: [sales]
+    scope: {region: {claim: regions}, day: {last: 30d}}
+    when: "'sales' in principal.groups"
+edge: {check_timeout: 3s}
+"""
+
+
+def _policies() -> Iterator[tuple[str, PolicySet]]:
+    for path in POLICIES:
+        yield str(path.relative_to(ROOT)), load_policy(path)
+    for name, specimen in specimens().items():
+        yield name, policy(policy_of(specimen))
+    yield "kinds", policy(KINDS)
 
 
 def _without_conditions(policy: PolicySet) -> Iterator[object]:
@@ -44,29 +79,25 @@ def _without_conditions(policy: PolicySet) -> Iterator[object]:
         )
 
 
-@pytest.mark.parametrize("path", POLICIES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_policy_is_handed_over_whole(path: Path) -> None:
+@pytest.mark.parametrize(("name", "whole"), list(_policies()))
+def test_a_policy_is_handed_over_whole(name: str, whole: PolicySet) -> None:
     """Each of its parts is equal, and rules are found in the index that are those of the policy."""
-    policy = load_policy(path)
-    other = handed_over(policy)
-    assert isinstance(other, PolicySet)
-    for name in ("version", "issuers", "trusts", "dimensions", "warehouses", "edge", "also_record", "places"):
-        assert getattr(other, name) == getattr(policy, name), name
-    assert (other.assertion, other.revocations) == (policy.assertion, policy.revocations)
-    assert list(_without_conditions(other)) == list(_without_conditions(policy))
-    for warehouse in policy.warehouses:
+    other = handed_over(whole)
+    for part in ("version", "issuers", "trusts", "dimensions", "warehouses", "edge", "also_record", "places"):
+        assert getattr(other, part) == getattr(whole, part), (name, part)
+    assert (other.assertion, other.revocations) == (whole.assertion, whole.revocations)
+    assert list(_without_conditions(other)) == list(_without_conditions(whole))
+    for warehouse in whole.warehouses:
         found = [id(grant) for grant in other.index.grants_on(warehouse)]
         assert found == [id(grant) for grant in other.grants if warehouse in grant.on]
 
 
 def test_there_are_policies_to_hand_over() -> None:
     """With rules of every kind, and with conditions."""
-    policies = [load_policy(path) for path in POLICIES]
-    assert all(
-        any(part for part in parts)
-        for parts in zip(*((p.grants, p.denies, p.restrictions) for p in policies), strict=True)
-    )
-    assert any(grant.when is not None for policy in policies for grant in policy.grants)
+    policies = [whole for _, whole in _policies()]
+    for rules in ("grants", "restrictions", "denies"):
+        assert any(getattr(each, rules) for each in policies), rules
+    assert any(grant.when is not None for each in policies for grant in each.grants)
 
 
 def test_what_nobody_may_change_stays_so() -> None:
