@@ -80,7 +80,9 @@ async def _read_elsewhere(place: Path) -> bytes:
             process_group=0,
         )
     except OSError as error:
-        raise _unread(place, f"no process to read it: {error.strerror}") from None
+        raise _unread(
+            place, f"no process to read it: {(error.strerror or 'it cannot be started').lower()}"
+        ) from None
     try:
         written, said = await asyncio.to_thread(process.communicate, timeout=_PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:

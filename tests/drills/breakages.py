@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.drills.system import Drill
+from tests.envoy_process import wait_until
 from tests.integration.whole_system import deciding, with_children
+from tests.reading import readers
 
 CONNECTIONS = 10_000
 _SPARE_DESCRIPTORS = 500
@@ -125,6 +127,8 @@ def without_descriptors(drill: Drill) -> Iterator[None]:
     """The first worker may have no more descriptors than it has open."""
     pid = deciding(drill.whole.workers[0])
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    # The pipes from a process that still reads would be free numbers afterwards.
+    wait_until(lambda: not readers(drill.whole.directory), "no policy is being read")
     # A free number below the limit would still be given away.
     free = min(_lowest_free(pid) for _ in range(20))
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, before[1]))

@@ -1,7 +1,6 @@
 """Reload: a good policy replaces, a bad one never does, and no check is lost or mis-answered meanwhile."""
 
 import asyncio
-import contextlib
 import gc
 import json
 import os
@@ -28,6 +27,7 @@ from tests.integration.scopegate_server import (
     token,
     write_policy,
 )
+from tests.reading import readers
 from tests.tokens import jwks, rsa_key
 
 
@@ -251,30 +251,20 @@ def test_hangups_under_load_change_no_answer(server: Scopegate) -> None:
     assert {tuple(_regions(answer)) for answer in load.answers} == {("EU", "UK")}
 
 
-def _reading(policy: Path) -> list[int]:
-    """The processes that read this policy for somebody."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (process / "cmdline").read_bytes().endswith(f"authz.loadingprocess\0{policy}\0".encode()):
-                found.append(int(process.name))
-    return found
-
-
 def test_a_process_that_is_ended_while_it_reads_leaves_the_old_policy_and_is_followed_by_another(
     server: Scopegate, tmp_path: Path
 ) -> None:
     """As by a kernel that is short of memory: nobody else is, the log says so, and the next one reads."""
     before = server.ask(ask_for_sales(token()))
     policy = write_policy(tmp_path, regions="US")
-    eventually(lambda: bool(_reading(policy)))
-    for process in _reading(policy):
+    eventually(lambda: bool(readers(policy)))
+    for process in readers(policy):
         os.kill(process, signal.SIGKILL)
     assert "ended by SIGKILL" in server.wait_for("policy_problem")["problem"]
     assert server.wait_for("policy_refused")["kept"] == before.policy_version
     server.wait_for("policy_reloaded")
     assert _regions(server.ask(ask_for_sales(token()))) == ["US"]
-    assert _reading(policy) == []
+    assert readers(policy) == []
 
 
 def test_a_policy_that_says_the_same_as_before_is_let_go(tmp_path: Path) -> None:

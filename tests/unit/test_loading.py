@@ -93,7 +93,7 @@ async def test_a_process_that_cannot_be_had_is_worth_another_try(
 ) -> None:
     """No descriptor, no memory, no interpreter."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
-    with pytest.raises(PolicyUnreadableError, match="no process to read it: No such file") as error:
+    with pytest.raises(PolicyUnreadableError, match="no process to read it: no such file") as error:
         await load_beside(POLICY, answering=True)
     assert error.value.passing
 
