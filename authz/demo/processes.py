@@ -39,6 +39,7 @@ class Signals:
         self._depth = 0
         self._pending: int | None = None
         self._over = False
+        self._ignored = False
         self.received: int | None = None
         """The signal that ended it, if one did."""
         self._before: dict[int, object] = {}
@@ -76,9 +77,14 @@ class Signals:
         self.received = number
         raise Interrupted(number)
 
+    def check(self) -> None:
+        """Interrupt again, if that was lost: what a signal raises in the middle of some C code, as of an import, is only printed."""
+        if self.received is not None and not self._ignored:
+            raise Interrupted(self.received)
+
     def ignore(self) -> None:
         """From here on (cleaning up) nothing interrupts any more."""
-        self._over = True
+        self._over = self._ignored = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +165,8 @@ class Children:
             raise
 
     def check_alive(self) -> None:
+        """Raises `StepFailedError` if one has died; `Interrupted` if the demo is to end."""
+        self._signals.check()
         for child in self._children:
             status = child.process.poll()
             if status is not None:

@@ -1,5 +1,6 @@
 """Children end with the demo, and signals wait for the bookkeeping."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -86,6 +87,17 @@ def test_a_second_signal_does_not_interrupt_the_cleaning_up() -> None:
             signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
         signals.ignore()
+
+
+def test_an_interruption_that_is_lost_comes_again(tmp_path: Path) -> None:
+    """In the middle of some C code what a handler raises is printed and forgotten; the next look at the children ends the demo."""
+    with Signals() as signals:
+        with contextlib.suppress(Interrupted):
+            os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Interrupted, match="SIGTERM"), Children(signals, tmp_path) as children:
+            children.wait_for("nothing", lambda: False, seconds=5)
+        # Cleaning up is not interrupted by it.
+        signals.check()
 
 
 def test_the_handlers_of_before_come_back() -> None:
