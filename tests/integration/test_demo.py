@@ -85,7 +85,12 @@ class Terminal:
         os.close(self._terminal)
         try:
             os.kill(self.pid, signal.SIGTERM)
-            os.waitpid(self.pid, 0)
+            ends = time.monotonic() + 15
+            while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+                if time.monotonic() > ends:
+                    # One that does not end is what a test may have found. Its children notice.
+                    os.kill(self.pid, signal.SIGKILL)
+                time.sleep(0.05)
         except (ProcessLookupError, ChildProcessError):
             pass
 
