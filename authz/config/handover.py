@@ -25,8 +25,8 @@ def write_outcome(outcome: object, parts: Sequence[object], file: IO[bytes]) -> 
 
 def read_parts(file: IO[bytes]) -> Iterator[list[object]]:
     """The parts that `write_outcome` was given, a few in each step."""
-    for _ in range(pickle.load(file)):  # noqa: S301
-        yield pickle.load(file)  # noqa: S301
+    for _ in range(pickle.load(file)):  # noqa: S301 - see above
+        yield pickle.load(file)  # noqa: S301 - see above
 
 
 def read_outcome(file: IO[bytes], parts: Sequence[object]) -> object:
@@ -59,6 +59,7 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file)
         self._parts = parts
 
+    # As above.
     def persistent_load(self, pid: int) -> object:  # type: ignore[explicit-override]
         return self._parts[pid]
 

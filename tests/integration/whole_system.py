@@ -29,6 +29,7 @@ from tests.envoy_process import (
 )
 from tests.pki import TRUST_DOMAIN, Authority, uri
 from tests.ports import free_port
+from tests.reading import policy_read_by
 from tests.signingkeys import ec_pem, write_key
 from tests.tokens import AUDIENCE, ISSUER, SigningKey, claims, ec_key, jwks, mint
 
@@ -166,15 +167,8 @@ def with_children(worker: ScopegateProcess) -> list[int]:
     assert worker.process is not None
     pid = worker.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return [pid, *(int(child) for child in children if not _reads_a_policy(child))]
-
-
-def _reads_a_policy(pid: str) -> bool:
-    """Which ends by itself; or has ended."""
-    try:
-        return b"authz.loadingprocess" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return True
+    # Not those that read a policy, and end by themselves.
+    return [pid, *(child for child in map(int, children) if policy_read_by(child) is None)]
 
 
 @contextlib.contextmanager
