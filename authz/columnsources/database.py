@@ -5,6 +5,7 @@ not repeated either; while names are read, it is.
 """
 
 import logging
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ _ALIASES: Final = {"postgres": "postgresql", "clickhouse": "clickhousedb"}
 """What people write and SQLAlchemy does not know."""
 _BUFFER: Final = 500
 _MAX_SAID: Final = 300
+_NAME: Final = re.compile(r"[A-Z][A-Z_]{0,63}")
 
 
 class Database:
@@ -104,8 +106,7 @@ class Database:
         except SourceUnreadableError:
             raise
         except Exception as error:  # noqa: BLE001 - drivers raise what they like, and quote values in it
-            kind = type(getattr(error, "orig", None) or error).__name__
-            raise SourceUnreadableError(f"{name}: its values cannot be read ({kind})") from None
+            raise SourceUnreadableError(f"{name}: its values cannot be read ({_kind_of(error)})") from None
         return seen, dict(zip(columns, counts, strict=True))
 
     def _names(self, catalog: str, schema: str) -> list[str]:
@@ -225,6 +226,15 @@ class Database:
         return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in first)[
             :_MAX_SAID
         ]
+
+
+def _kind_of(error: Exception) -> str:
+    """Trino has one class for most of its errors, and names of its own for them (`NO_NODES_AVAILABLE`)."""
+    said = getattr(error, "orig", None) or error
+    named = getattr(said, "error_name", None)
+    # A name quotes nothing; what a plugin gives out for one might.
+    known = isinstance(named, str) and _NAME.fullmatch(named)
+    return f"{type(said).__name__}: {named}" if known else type(said).__name__
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -20,7 +21,7 @@ from tests.integration.scopegate_server import Scopegate
 from tests.signingkeys import ec_pem, write_key
 from tests.tokens import jwks, rsa_key
 from tests.warehouses import acme
-from tests.warehouses.trino_process import TrinoProcess
+from tests.warehouses.trino_process import TrinoProcess, wait_for_workers
 
 LOADER = "loader"
 MOMENT = "2026-01-02T00:00:00.000600Z"
@@ -237,6 +238,7 @@ def _load(system: OpaSystem) -> None:
         "CREATE VIEW lake.sales.shown AS SELECT region, secret FROM lake.sales.secrets, lake.sales.targets",
     ):
         system.query(LOADER, statement)
+    wait_for_workers(partial(system.query, LOADER, "SELECT secret FROM lake.sales.shown"))
 
 
 def _order(order: acme.Order, zone: str) -> str:

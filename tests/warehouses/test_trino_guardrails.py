@@ -9,7 +9,8 @@ import pytest
 from authz.errors import Denied
 from authz.guardrails.examine import examine, refuse_hidden
 from authz.guardrails.rules import GuardrailRules, Session
-from tests.warehouses.trino_process import TrinoProcess
+from tests.envoy_process import wait_until
+from tests.warehouses.trino_process import READY_SECONDS, TrinoProcess
 from tests.warehouses.trino_statements import Statements
 
 ANSWERED = 120
@@ -64,6 +65,11 @@ def asked() -> Iterator[Asked]:
                 f"INSERT INTO lake.{schema}.orders VALUES {sold}",
             ):
                 assert made.rows(statement, schema) is not None, statement
+        wait_until(
+            lambda: made.rows("SELECT id FROM lake.one.orders", "one") is not None,
+            "Trino knows which catalogs its nodes have",
+            READY_SECONDS,
+        )
         yield made
         made.close()
 

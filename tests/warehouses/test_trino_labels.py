@@ -10,7 +10,7 @@ import trino.dbapi
 from click.testing import CliRunner, Result
 
 from authz.cli.main import main
-from tests.warehouses.trino_process import TrinoProcess
+from tests.warehouses.trino_process import TrinoProcess, wait_for_workers
 
 POLICY = """
 version: 1
@@ -46,6 +46,8 @@ def process() -> Iterator[TrinoProcess]:
         connection = trino.dbapi.connect(host="127.0.0.1", port=started.port, user="loader")
         for statement in SETUP:
             connection.cursor().execute(statement).fetchall()
+        wait_for_workers(lambda: connection.cursor().execute("SELECT id FROM lake.sales.orders").fetchall())
+        wait_for_workers(lambda: connection.cursor().execute("SELECT iban FROM other.crm.people").fetchall())
         yield started
 
 

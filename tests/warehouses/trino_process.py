@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +18,25 @@ from tests.envoy_process import end_process, wait_until
 from tests.ports import free_port
 
 READY_SECONDS = 120.0
+
+
+def wait_for_workers(read: Callable[[], object]) -> None:
+    """Until `read`, which reads a table, is answered.
+
+    A new Trino says that it has started some seconds before it knows which catalogs its nodes have.
+    """
+
+    def answered() -> bool:
+        try:
+            read()
+        except Exception as error:  # each test has its own way to ask, and its own errors
+            if "No nodes available" not in str(error):
+                raise
+            return False
+        return True
+
+    wait_until(answered, "Trino knows which catalogs its nodes have", READY_SECONDS)
+
 
 _NODE = """\
 node.environment=test

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import trino.auth
@@ -23,7 +24,7 @@ from tests.integration.whole_system import WholeSystem, whole_system
 from tests.ports import free_port
 from tests.signingkeys import ec_pem, one_key, write_key
 from tests.warehouses import acme
-from tests.warehouses.trino_process import TrinoProcess
+from tests.warehouses.trino_process import TrinoProcess, wait_for_workers
 
 _EXTRACTS = """\
   - id: extracts
@@ -225,7 +226,8 @@ def _load(system: TrinoSystem) -> None:
         f"INSERT INTO lake.sales.orders VALUES {', '.join(_order(order) for order in acme.orders())}",
         "INSERT INTO lake.sales.visits SELECT id, region, paid FROM lake.sales.orders",
     ):
-        system.inside(statement, user=TRUSTED)
+        # One of them reads what another has written.
+        wait_for_workers(partial(system.inside, statement, user=TRUSTED))
 
 
 def _order(order: acme.Order) -> str:

@@ -79,6 +79,31 @@ def test_what_fails_over_a_value_is_not_quoted(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("NO_NODES_AVAILABLE", "OneClassForAllError: NO_NODES_AVAILABLE"),
+        (f"{CANARY} is not a number", "OneClassForAllError"),
+        (65538, "OneClassForAllError"),
+    ],
+)
+def test_the_name_that_a_warehouse_has_for_its_error_is_said(
+    database: Database, monkeypatch: pytest.MonkeyPatch, named: object, said: str
+) -> None:
+    """Trino's driver has one class for most of them; a name that is a text could quote a value."""
+
+    class OneClassForAllError(Exception):
+        error_name = named
+
+    def fails(_: str) -> object:
+        raise OneClassForAllError(CANARY)
+
+    monkeypatch.setattr(database, "_connection", fails)
+    with pytest.raises(SourceUnreadableError) as raised:
+        database.count(("", "", "customers"), ["email"], 5, None)
+    assert str(raised.value) == f"customers: its values cannot be read ({said})"
+
+
+@pytest.mark.parametrize(
     ("url", "said"),
     [
         (f"{CANARY} is no URL", "the URL cannot be read; expected `postgresql://"),
