@@ -7,6 +7,12 @@ DEFAULT_REMEMBERED: Final = 20_000
 """How many credentials, decisions and answers are remembered unless somebody says otherwise: 150 MB of tokens with
 ten groups (bench/memory.py)."""
 
+REMEMBERED_TEXTS: Final = 1_024
+"""How many texts that clients sent are known again, for what is only a function of a text: Python's own hash (SipHash, with a
+key of the process) costs a third of a SHA-256, and a token of 1,000 groups has nine kilobytes."""
+MAX_REMEMBERED_TEXT: Final = 16_384
+"""The longest of them, in bytes: what they take is not the client's to choose."""
+
 K = TypeVar("K")
 V = TypeVar("V")
 

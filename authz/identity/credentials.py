@@ -8,6 +8,7 @@ other.
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, assert_never
 
 from authz.errors import Denied, Reason
@@ -15,6 +16,7 @@ from authz.identity.accepts import AcceptedCredentials, Basic, Bearer, Cookie, H
 from authz.identity.basicauth import parse_basic
 from authz.identity.cookies import find_cookie
 from authz.identity.crosssite import check_own_site
+from authz.memory import MAX_REMEMBERED_TEXT, REMEMBERED_TEXTS
 from authz.request import AccessRequest
 
 # RFC 6750 section 2.1 (b64token). A comma is not in the alphabet, so two credentials that a proxy has joined
@@ -81,8 +83,8 @@ def _plain(request: AccessRequest) -> Credentials:
     pem = request.certificate_pem or None
     if value is None:
         return Credentials(token=None, certificate_pem=pem)
-    token = _behind_bearer(value)
-    if token is None or not _is_token(token):
+    token = _bearer_token(value)
+    if token is None:
         scheme, space, _ = value.partition(" ")
         raise _unreadable(value, scheme, ["Bearer"], has_value=bool(space))
     return Credentials(token=token, certificate_pem=pem)
@@ -97,8 +99,8 @@ def _in_authorization(request: AccessRequest, accepts: AcceptedCredentials) -> I
     for place in accepts.places:
         match place:
             case Bearer():
-                token = _behind_bearer(value)
-                if token is not None and _is_token(token):
+                token = _bearer_token(value)
+                if token is not None:
                     yield _Found("`authorization`", token)
                     return
                 known.append("Bearer")
@@ -152,6 +154,19 @@ def _in_own_places(request: AccessRequest, accepts: AcceptedCredentials) -> Iter
 def _behind_bearer(value: str) -> str | None:
     """What stands behind `Bearer`; None for another scheme (RFC 9110 section 11.1: case does not matter)."""
     return value[6:].lstrip(" ") if value[:6].lower() == "bearer" and value[6:7] in {" ", ""} else None
+
+
+def _bearer_token(value: str) -> str | None:
+    """The token behind `Bearer`; the same object for the same value, so that its hash is there for whoever looks it up."""
+    return _known_bearer(value) if len(value) <= MAX_REMEMBERED_TEXT else _read_bearer(value)
+
+
+def _read_bearer(value: str) -> str | None:
+    token = _behind_bearer(value)
+    return token if token is not None and _is_token(token) else None
+
+
+_known_bearer: Final = lru_cache(REMEMBERED_TEXTS)(_read_bearer)
 
 
 def _is_token(text: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from google.protobuf.message import DecodeError
 
 from authz._pb.envoy.service.auth.v3.attribute_context_pb2 import AttributeContext
+from authz.memory import REMEMBERED_TEXTS
 from authz.transport.codec import address_of
 
 MAX_BYTES: Final = 16_000
@@ -28,6 +29,7 @@ _REQUEST_ID_DIGITS: Final = 36
 _TRACEPARENT: Final = b"\x0a\x46\x0a\x0btraceparent\x1a\x37"
 _TRACEPARENT_DIGITS: Final = 55
 _DIGITS: Final = b"0123456789abcdef-"
+_AUTHORIZATION: Final = b"\x0a\x0dauthorization\x1a"
 # Tags of length-delimited fields: the number, and wire type 2.
 _FIRST, _SECOND, _FOURTH = 0x0A, 0x12, 0x22
 
@@ -41,6 +43,7 @@ Question = tuple[bytes, str, str, str | None]
 class _Places(NamedTuple):
     """Where the parts of a question are: `structural`, the tags and lengths before the headers; the headers, from `within`
     to `end`; where the digits of the request's id and of the trace begin. `trace` is None where there is none.
+    `credential` is the value of `authorization`, or empty.
     """
 
     structural: tuple[slice, ...]
@@ -49,6 +52,7 @@ class _Places(NamedTuple):
     within: int
     request_id: int
     trace: int | None
+    credential: slice
     end: int
 
 
@@ -59,6 +63,7 @@ class Layout:
     """
 
     __slots__ = (
+        "_credential",
         "_cut",
         "_end",
         "_fixed",
@@ -81,13 +86,15 @@ class Layout:
         if trace is not None:
             digits.append(slice(trace, trace + _TRACEPARENT_DIGITS))
         self._cut = itemgetter(places.peer, *digits)
-        cuts = sorted((cut.start, cut.stop) for cut in digits)
+        self._credential = credential = places.credential
+        cuts = sorted((cut.start, cut.stop) for cut in (*digits, credential))
         edges = [within, *(edge for cut in cuts for edge in cut), end]
         headers = map(slice, edges[::2], edges[1::2])
         self._fixed = itemgetter(places.destination, *headers, slice(end, None))
         # The same bytes with other bounds are another question.
         length = places.destination.stop - places.destination.start
-        self._prefix = b"%d %b\n" % (length, b" ".join(b"%d" % (edge - within) for edge in edges))
+        bounds = (*edges, credential.start)
+        self._prefix = b"%d %b\n" % (length, b" ".join(b"%d" % (edge - within) for edge in bounds))
 
     def read(self, data: bytes) -> Question | None:
         """The question in `data`, which is as long as the first one; None if it is not laid out so.
@@ -108,7 +115,7 @@ class Layout:
         if request_id.translate(None, _DIGITS):
             return None
         address, certificate = _peer(peer)
-        rest = b"".join((self._prefix, certificate, *self._fixed(data)))
+        rest = b"".join((self._prefix, certificate, _digest_of(data[self._credential]), *self._fixed(data)))
         return _sha256(rest).digest(), address, request_id.decode("ascii"), traceparent
 
     def covers(self, data: bytes) -> bool:
@@ -118,6 +125,7 @@ class Layout:
         return (
             data.rfind(_REQUEST_ID, within, end) == self._request_id - len(_REQUEST_ID)
             and data.rfind(_TRACEPARENT, within, end) == trace
+            and _credential_in(data, within, end) == self._credential
         )
 
 
@@ -197,6 +205,7 @@ def _walk(data: bytes) -> _Places | None:  # noqa: C901, PLR0912 - each look at 
         within=at,
         request_id=request_id,
         trace=trace,
+        credential=_credential_in(data, at, end),
         end=end,
     )
 
@@ -213,9 +222,29 @@ def _digits_in(data: bytes, start: int, end: int) -> tuple[int, int | None] | No
     return found, trace if traced else None
 
 
+def _credential_in(data: bytes, start: int, end: int) -> slice:
+    """The value of `authorization`, which has a digest of its own: it is the longest part, and the same in many questions.
+
+    Wherever it is found, over the digits too: its bounds are part of the digest, so two questions that are cut in another
+    way have two digests.
+    """
+    at = data.find(_AUTHORIZATION, start, end) + len(_AUTHORIZATION)
+    if at < start + len(_AUTHORIZATION) or at + 2 > end:
+        return slice(start, start)
+    length, at = data[at], at + 1
+    if length > 127:
+        length, at = length + ((data[at] - 1) << 7), at + 1
+    return slice(at, min(at + length, end))
+
+
 def _is_trace(data: bytes, start: int, end: int) -> bool:
     digits = data[start : min(start + _TRACEPARENT_DIGITS, end)]
     return len(digits) == _TRACEPARENT_DIGITS and not digits.translate(None, _DIGITS)
+
+
+@lru_cache(REMEMBERED_TEXTS)
+def _digest_of(credential: bytes) -> bytes:
+    return _sha256(credential).digest()
 
 
 @lru_cache(1_024)

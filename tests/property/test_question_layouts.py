@@ -19,6 +19,7 @@ ID = "8f14e45f-ceea-467f-9e3c-3d2a8f1f0b11"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 REQUEST_ID_MARK = "\n4\n\fx-request-id\x1a$"
 TRACE_MARK = "\nF\n\vtraceparent\x1a7"
+CREDENTIAL_MARK = "\n\rauthorization\x1a"
 
 digits = st.sampled_from(["0", "a", "f", "-"])
 ids = st.builds(lambda first, rest: first + rest, digits, st.just(ID[1:]))
@@ -33,6 +34,10 @@ hostile = st.sampled_from(
         TRACE_MARK,
         TRACE_MARK + TRACE,
         TRACE_MARK + "z" * 55,
+        CREDENTIAL_MARK,
+        CREDENTIAL_MARK + "\x24" + "z" * 36,
+        CREDENTIAL_MARK + "\x7f",
+        CREDENTIAL_MARK + "x\x01",
         "z" * 36,
         ID,
     ]

@@ -244,6 +244,20 @@ def test_a_body_that_looks_like_a_header_is_none(name: str, digits: str) -> None
     assert len(digests) == 2
 
 
+@pytest.mark.parametrize("length", [b"\x00", b"\x24", b"\x7f", b"\xff\x03", b"\xff\x06", b"\xff\x7f"])
+def test_a_body_that_looks_like_a_credential_takes_nothing_out(length: bytes) -> None:
+    """Whatever length it tells, over the headers behind it: each byte of those counts, but the digits."""
+    question = asked(token("emea"), "/stock/x", method="POST", trace=TRACE)
+    question.attributes.request.http.raw_body = b"\n\rauthorization\x1a" + length
+    data = question.SerializeToString()
+    known = read_question(data)
+    assert known is not None
+    digits = [data.rindex(each.encode()) + at for each in (RequestId, TRACE) for at in range(len(each))]
+    for at in sorted({*range(data.index(b"\n\rauthorization\x1a"), len(data))} - {*digits}):
+        changed = read_question(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        assert changed is None or changed[0] != known[0]
+
+
 def test_a_body_is_part_of_the_question() -> None:
     """Two bodies are two questions; the same is one."""
     bearer = token("emea")
