@@ -10,7 +10,7 @@ import io
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,7 +19,8 @@ from authz.audit.facts import PolicyReads, policy_reads
 from authz.config.handover import read_outcome, read_parts
 from authz.config.load import load_policy, uncollected
 from authz.config.policyfiles import PolicyUnreadableError
-from authz.policy.policyset import PolicySet
+from authz.policy.index import RuleIndex
+from authz.policy.policyset import DenyRule, Grant, PolicySet, Restriction
 from authz.policy.problems import PolicyError, Problem
 
 _PATIENCE_SECONDS: Final = 600.0
@@ -66,6 +67,35 @@ def rules_of(policy: PolicySet) -> list[object]:
     return [*policy.grants, *policy.restrictions, *policy.denies]
 
 
+def made_of(policy: PolicySet) -> list[object]:
+    """What can be made of its rules as they come (`Rules`): not in one go, which 10,000 of them make a long one."""
+    return [policy.grants, policy.restrictions, policy.denies, policy.index]
+
+
+class Rules:
+    """Those of a policy, one after the other."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[type, list[object]] = {Grant: [], Restriction: [], DenyRule: []}
+        self._index = RuleIndex()
+
+    def add(self, rules: Sequence[object]) -> None:
+        for rule in rules:
+            if not isinstance(rule, (Grant, Restriction, DenyRule)):
+                raise TypeError(f"got a {type(rule).__name__}, expected a rule")
+            self._index.add(rule)
+            self._kinds[type(rule)].append(rule)
+
+    @property
+    def all(self) -> list[object]:
+        """As `rules_of` has them."""
+        return [rule for rules in self._kinds.values() for rule in rules]
+
+    def made(self) -> list[object]:
+        """As `made_of` has it."""
+        return [*map(tuple, self._kinds.values()), self._index]
+
+
 async def _read_elsewhere(place: Path) -> bytes:
     """What the other process has written: `Loaded`, or the `PolicyError`, pickled."""
     command = [sys.executable, "-m", "authz.loadingprocess", str(place)]
@@ -109,12 +139,12 @@ def _unread(place: Path, message: str, advice: str | None = None) -> PolicyUnrea
 async def _taken_over(written: bytes) -> Loaded:
     """Between the answers, not in a thread beside them: what takes the interpreter away takes it for longer."""
     file = io.BytesIO(written)
-    rules: list[object] = []
+    rules = Rules()
     for some in read_parts(file):
-        rules += some
+        rules.add(some)
         await asyncio.sleep(_REST_SECONDS)
     with _handing_over():
-        outcome = await asyncio.to_thread(read_outcome, file, rules)
+        outcome = await asyncio.to_thread(lambda: read_outcome(file, rules.all, made=rules.made()))
     if isinstance(outcome, PolicyError):
         raise outcome
     if not isinstance(outcome, Loaded):

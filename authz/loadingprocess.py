@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from authz.config.handover import write_outcome
-from authz.loading import load, rules_of
+from authz.loading import load, made_of, rules_of
 from authz.policy.problems import PolicyError
 
 _NICE: Final = 10
@@ -27,17 +27,13 @@ def main() -> int:
     # Whatever else writes to standard output would be in the middle of the policy.
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as parent:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        outcome, parts = _read(Path(sys.argv[1]))
-        write_outcome(outcome, parts, parent)
+        try:
+            loaded = load(Path(sys.argv[1]))
+        except PolicyError as error:
+            write_outcome(error, [], parent)
+        else:
+            write_outcome(loaded, rules_of(loaded.policy), parent, made=made_of(loaded.policy))
     return 0
-
-
-def _read(place: Path) -> tuple[object, list[object]]:
-    try:
-        loaded = load(place)
-    except PolicyError as error:
-        return error, []
-    return loaded, rules_of(loaded.policy)
 
 
 if __name__ == "__main__":

@@ -75,5 +75,5 @@ def edge_policy(warehouses: Sequence[Warehouse], edge: EdgeSettings | None = Non
         denies=(),
         edge=edge or edge_settings(),
         routes=RouteTable(warehouses),
-        index=RuleIndex((), (), ()),
+        index=RuleIndex(),
     )

@@ -4,7 +4,7 @@ import io
 from typing import TypeVar
 
 from authz.config.handover import read_outcome, read_parts, write_outcome
-from authz.loading import rules_of
+from authz.loading import Rules, made_of, rules_of
 from authz.policy.policyset import PolicySet
 
 T = TypeVar("T")
@@ -12,10 +12,14 @@ T = TypeVar("T")
 
 def handed_over(outcome: T) -> T:
     """A policy as a worker gets it that answers meanwhile: its rules first."""
-    file = io.BytesIO()
-    write_outcome(outcome, rules_of(outcome) if isinstance(outcome, PolicySet) else [], file)
+    file, rules = io.BytesIO(), Rules()
+    if isinstance(outcome, PolicySet):
+        write_outcome(outcome, rules_of(outcome), file, made=made_of(outcome))
+    else:
+        write_outcome(outcome, [], file)
     file.seek(0)
-    parts = [part for some in read_parts(file) for part in some]
-    read = read_outcome(file, parts)
+    for some in read_parts(file):
+        rules.add(some)
+    read = read_outcome(file, rules.all, made=rules.made())
     assert isinstance(read, type(outcome))
     return read

@@ -154,7 +154,7 @@ def policy(
         denies=denies,
         edge=EdgeSettings(),
         routes=RouteTable(by_name.values()),
-        index=RuleIndex(grants, restrictions, denies),
+        index=RuleIndex((*grants, *restrictions, *denies)),
     )
 
 

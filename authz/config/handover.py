@@ -11,13 +11,19 @@ _TOGETHER: Final = 8
 """Parts that are read in one go, and share their words: a tenth of a millisecond."""
 
 
-def write_outcome(outcome: object, parts: Sequence[object], file: IO[bytes]) -> None:
-    """A policy, or the `PolicyError` with what is wrong. `parts` of it, of which there may be many, can be read by turns."""
+def write_outcome(
+    outcome: object, parts: Sequence[object], file: IO[bytes], *, made: Sequence[object] = ()
+) -> None:
+    """A policy, or the `PolicyError` with what is wrong.
+
+    `parts` of it, of which there may be many, can be read by turns. What is `made` of them is not written: whoever reads
+    does so as well.
+    """
     groups = [parts[start : start + _TOGETHER] for start in range(0, len(parts), _TOGETHER)]
     pickle.dump(len(groups), file)
     for group in groups:
         _Pickler(file, {}).dump(group)
-    _Pickler(file, {id(part): number for number, part in enumerate(parts)}).dump(outcome)
+    _Pickler(file, {id(part): number for number, part in enumerate((*parts, *made))}).dump(outcome)
 
 
 # Both read what a process has written that this one has started, and that could have been told to do anything else as well.
@@ -29,13 +35,13 @@ def read_parts(file: IO[bytes]) -> Iterator[list[object]]:
         yield pickle.load(file)  # noqa: S301 - see above
 
 
-def read_outcome(file: IO[bytes], parts: Sequence[object]) -> object:
-    """What `write_outcome` was given, once all `parts` have been read."""
-    return _Unpickler(file, parts).load()
+def read_outcome(file: IO[bytes], parts: Sequence[object], *, made: Sequence[object] = ()) -> object:
+    """What `write_outcome` was given, once all `parts` have been read; `made` of them, in the order that it had there."""
+    return _Unpickler(file, (*parts, *made)).load()
 
 
 class _Pickler(pickle.Pickler):
-    """`known` are the parts that have been written before, by identity."""
+    """`known` is what is not written, by identity."""
 
     def __init__(self, file: IO[bytes], known: dict[int, int]) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)

@@ -95,7 +95,7 @@ def _build(root: YamlMap, report: Report, sources: Sequence[SourceText]) -> Poli
         edge=edge,
         also_record=also_record,
         routes=RouteTable(warehouses.values()),
-        index=RuleIndex(grants, restrictions, denies),
+        index=RuleIndex((*grants, *restrictions, *denies)),
         assertion=assertion,
         revocations=None
         if draft.revocations is None

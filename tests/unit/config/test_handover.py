@@ -90,6 +90,8 @@ def test_a_policy_is_handed_over_whole(name: str, whole: PolicySet) -> None:
     for warehouse in whole.warehouses:
         found = [id(grant) for grant in other.index.grants_on(warehouse)]
         assert found == [id(grant) for grant in other.grants if warehouse in grant.on]
+        narrowed = [each.index.is_narrowed_by_group(warehouse) for each in (whole, other)]
+        assert narrowed[0] == narrowed[1]
 
 
 def test_there_are_policies_to_hand_over() -> None:

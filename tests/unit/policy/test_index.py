@@ -11,7 +11,7 @@ from tests.rules import certificate, deny, grant, machine, person, restriction, 
 
 
 def found(principal: Principal, *grants: Grant, on: str = "sales") -> list[str]:
-    return [rule.id for rule in RuleIndex(grants, (), ()).grants_for(principal, on)]
+    return [rule.id for rule in RuleIndex(grants).grants_for(principal, on)]
 
 
 EVERY_KEY = (
@@ -66,9 +66,7 @@ def test_an_empty_list_finds_nobody() -> None:
 
 def test_restrictions_and_denies_are_found_for_everybody() -> None:
     """Without `to` they are for whoever comes, by token or certificate."""
-    index = RuleIndex(
-        (), [restriction("r"), restriction("s", to(groups=["others"]))], [deny("d", when="true")]
-    )
+    index = RuleIndex([restriction("r"), restriction("s", to(groups=["others"])), deny("d", when="true")])
     for principal in (person(), machine()):
         assert [rule.id for rule in index.restrictions_for(principal, "sales")] == ["r"]
         assert [rule.id for rule in index.denies_for(principal, "sales")] == ["d"]
@@ -77,9 +75,9 @@ def test_restrictions_and_denies_are_found_for_everybody() -> None:
 def test_a_restriction_that_is_on_nothing_is_refused() -> None:
     """It would silently be lost, and with it what it was to narrow."""
     with pytest.raises(ValueError, match="`r` is on no warehouse"):
-        RuleIndex((), [restriction("r", on=[])], ())
+        RuleIndex([restriction("r", on=[])])
     with pytest.raises(ValueError, match="`d` is on no warehouse"):
-        RuleIndex((), (), [deny("d", on=[])])
+        RuleIndex([deny("d", on=[])])
 
 
 def test_the_cost_does_not_grow_with_the_policy() -> None:
@@ -87,7 +85,7 @@ def test_the_cost_does_not_grow_with_the_policy() -> None:
     who = person(groups=["g3"], beside=certificate())
 
     def cost(grants: int) -> float:
-        index = RuleIndex([grant(f"{n}", to(groups=[f"g{n}"])) for n in range(grants)], (), ())
+        index = RuleIndex([grant(f"{n}", to(groups=[f"g{n}"])) for n in range(grants)])
         rounds = []
         for _ in range(5):
             start = time.perf_counter()
