@@ -300,7 +300,7 @@ class Run:
         directory.mkdir()
         large = Place(directory, grants=self.size.reload_grants)
         self.results["reload"][engine] = reload_under_load(
-            engine, large, LOAD, seconds=max(1.5, 2 * self.size.seconds)
+            engine, large, LOAD, seconds=max(1.5, 2 * self.size.seconds), turns=self.size.turns
         )
 
     def _opa(self) -> None:
