@@ -229,7 +229,7 @@ lock: $(VENV)/dev.stamp ## pin the requirements anew, with hashes
 # What is not there (Go, h2load, an engine) is named as absent.
 SIZE ?= full
 
-bench: $(VENV)/bench.stamp $(VENV)/pyvoy.stamp bench-peers ## measure Scopegate beside what else people run: half an hour, SIZE=quick five minutes
+bench: $(VENV)/bench.stamp $(VENV)/pyvoy.stamp bench-peers ## measure Scopegate beside what else people run: three quarters of an hour, SIZE=quick ten minutes
 	$(BIN)/python -m bench run --size $(SIZE)
 
 bench-peers: ## build the reference servers and the generator of load into build/bench; needs Go
