@@ -15,6 +15,7 @@ from authz.identity.accepts import (
     TokenPlace,
 )
 from authz.identity.credentials import Credentials, StatedUser, read_credentials
+from authz.memory import MAX_REMEMBERED_TEXT
 from authz.request import AccessRequest
 
 HEADER = Header("cf-access-jwt-assertion")
@@ -94,6 +95,15 @@ def test_joined_values_are_ambiguous(value: str, places: tuple[TokenPlace, ...])
 def test_a_bearer_token_is_read(scheme: str) -> None:
     """The scheme is case-insensitive (RFC 9110 section 11.1)."""
     assert read(f"{scheme}abc.def-_.ghi").token == "abc.def-_.ghi"
+
+
+def test_the_same_value_gives_the_same_token_and_a_long_one_is_not_kept() -> None:
+    """What is kept of it is not the client's to choose; it is read all the same, and refused for its length by others."""
+    first, again = (read(f"Bearer {'a' * 900}").token for _ in range(2))
+    assert first is again
+    long, other = (read(f"Bearer {'a' * MAX_REMEMBERED_TEXT}").token for _ in range(2))
+    assert long == other == "a" * MAX_REMEMBERED_TEXT
+    assert long is not other
 
 
 def test_nothing_presented_is_no_credentials() -> None:
