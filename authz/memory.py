@@ -1,6 +1,8 @@
 """A bounded memory that knows how often it helped."""
 
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, TypeVar
 
 DEFAULT_REMEMBERED: Final = 20_000
@@ -13,6 +15,7 @@ key of the process) costs a third of a SHA-256, and a token of 1,000 groups has 
 MAX_REMEMBERED_TEXT: Final = 16_384
 """The longest of them, in bytes: what they take is not the client's to choose."""
 
+T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -46,3 +49,13 @@ class Memory(OrderedDict[K, V]):
         self.hits += 1
         self.move_to_end(key)
         return value
+
+
+def remembering_texts(function: Callable[[str], T]) -> Callable[[str], T]:
+    """`function`, whose result is the same object each time for a text of which it is remembered; longer ones are not."""
+    known = lru_cache(REMEMBERED_TEXTS)(function)
+
+    def remembered(text: str) -> T:
+        return known(text) if len(text) <= MAX_REMEMBERED_TEXT else function(text)
+
+    return remembered

@@ -11,7 +11,6 @@ may be used once was used (`usedtokens`). One Authenticator serves one thread.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, assert_never
 
 from cryptography import x509
@@ -29,7 +28,7 @@ from authz.identity.principal import Method, Principal
 from authz.identity.tokens import check_accepted, find_issuer, parse_token, verify_token
 from authz.identity.usedtokens import UsedTokens
 from authz.identity.xfcc import sent_along
-from authz.memory import DEFAULT_REMEMBERED, REMEMBERED_TEXTS, Memory
+from authz.memory import DEFAULT_REMEMBERED, Memory, remembering_texts
 
 MAX_REMEMBERED_REFUSALS = 4_096
 
@@ -314,7 +313,7 @@ def _missing(mode: Authentication, token: str | None) -> Denied:
             assert_never(mode)
 
 
-@lru_cache(REMEMBERED_TEXTS)
+@remembering_texts
 def _digest(text: str) -> bytes:
     # surrogatepass: whatever a client sends has a digest; the parser refuses it afterwards.
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

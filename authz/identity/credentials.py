@@ -8,7 +8,6 @@ other.
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final, assert_never
 
 from authz.errors import Denied, Reason
@@ -16,7 +15,7 @@ from authz.identity.accepts import AcceptedCredentials, Basic, Bearer, Cookie, H
 from authz.identity.basicauth import parse_basic
 from authz.identity.cookies import find_cookie
 from authz.identity.crosssite import check_own_site
-from authz.memory import MAX_REMEMBERED_TEXT, REMEMBERED_TEXTS
+from authz.memory import remembering_texts
 from authz.request import AccessRequest
 
 # RFC 6750 section 2.1 (b64token). A comma is not in the alphabet, so two credentials that a proxy has joined
@@ -156,17 +155,11 @@ def _behind_bearer(value: str) -> str | None:
     return value[6:].lstrip(" ") if value[:6].lower() == "bearer" and value[6:7] in {" ", ""} else None
 
 
+@remembering_texts
 def _bearer_token(value: str) -> str | None:
     """The token behind `Bearer`; the same object for the same value, so that its hash is there for whoever looks it up."""
-    return _known_bearer(value) if len(value) <= MAX_REMEMBERED_TEXT else _read_bearer(value)
-
-
-def _read_bearer(value: str) -> str | None:
     token = _behind_bearer(value)
     return token if token is not None and _is_token(token) else None
-
-
-_known_bearer: Final = lru_cache(REMEMBERED_TEXTS)(_read_bearer)
 
 
 def _is_token(text: str) -> bool:

@@ -244,6 +244,7 @@ def _is_trace(data: bytes, start: int, end: int) -> bool:
 
 @lru_cache(REMEMBERED_TEXTS)
 def _digest_of(credential: bytes) -> bytes:
+    # None is longer than `MAX_BYTES`.
     return _sha256(credential).digest()
 
 
