@@ -65,8 +65,8 @@ def sheets(results: Results) -> list[Sheet]:
 
 
 def _verdicts(results: Results) -> Sheet:
-    rows = [(one.line, one.figure, one.bound, one.word) for one in verdicts(results)]
-    return Sheet("What it is to be, and what this run found", ("", "found", "bound", ""), rows)
+    rows = [(one.line, one.figure, one.bound, one.word, one.note) for one in verdicts(results)]
+    return Sheet("What it is to be, and what this run found", ("", "found", "bound", "", "beside it"), rows)
 
 
 def _names(results: Results) -> list[str]:

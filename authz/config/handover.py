@@ -1,7 +1,7 @@
 """What one process of ours has made of policy files, as bytes for another one. Of the same code: no format for keeping."""
 
 import pickle
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from types import MappingProxyType
@@ -70,17 +70,23 @@ class _Unpickler(pickle.Unpickler):
         return self._parts[pid]
 
 
-@cache
-def _setters(kind: Any) -> list[Callable[[object, object], None]]:
-    return [getattr(kind, field.name).__set__ for field in fields(kind)]
-
-
-def _made(kind: type[Any], *values: object) -> object:
+def _made(kind: Any, *values: object) -> object:
     """A frozen dataclass with slots. Its own `__setstate__` looks its fields up anew each time, for half of the whole work."""
-    made = object.__new__(kind)
-    for put, value in zip(_setters(cast("Hashable", kind)), values, strict=True):
-        put(made, value)
-    return made
+    return _maker(kind)(*values)
+
+
+@cache
+def _maker(kind: Any) -> Callable[..., object]:
+    """Code for each class, as `dataclasses` writes it: a loop over the fields makes all that is read a third dearer."""
+    scope = {"kind": kind, "new": object.__new__}
+    values = []
+    for number, field in enumerate(fields(kind)):
+        scope[f"put{number}"] = getattr(kind, field.name).__set__
+        values.append(f"value{number}")
+    puts = "".join(f"    put{number}(made, {value})\n" for number, value in enumerate(values))
+    code = f"def make({', '.join(values)}):\n    made = new(kind)\n{puts}    return made\n"
+    exec(code, scope)  # noqa: S102 - it has no word in it that is not written here
+    return cast("Callable[..., object]", scope["make"])
 
 
 def _wrapped(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:

@@ -81,6 +81,28 @@ def test_a_throughput_is_to_be_high() -> None:
     assert found("one Envoy worker", less).met is False
 
 
+def test_a_throughput_stands_beside_that_of_a_server_that_decides_nothing() -> None:
+    """Where Envoy alone is what is slow, no server reaches the bound, and the line says so; without a floor it says nothing."""
+    floored = copy.deepcopy(RESULTS)
+    floored["edge"]["noop-zttp"] = [road(7_000.0), road(7_500.0)]
+
+    assert found("one Envoy worker", floored).note == "the floor, which decides nothing: 1.25"
+    assert found("one Envoy worker").note == ""
+
+
+def test_a_reload_is_held_against_quiet_runs_and_those_against_each_other() -> None:
+    """p99 of 1.5 beside 1.0 is enough, and 1.6 is not; quiet runs that differ by as much are told beside it."""
+    turns = [[{"p99": quiet}, {"p99": 1.6}] for quiet in (1.5, 1.0, 2.0, 1.1)]
+    one = {"grants": 10_000, "quiet_milliseconds": {"p99": 1.0}, "turns": turns}
+    for p99, word in ((1.5, "met"), (1.6, "NOT MET")):
+        reloaded = RESULTS | {"reload": {"zttp": one | {"reload_milliseconds": {"p99": p99}}, "grpcio": {}}}
+
+        line = found("are reloaded", reloaded)
+
+        assert (line.figure, line.word) == (f"{p99:.2f}", word)
+        assert line.note == "quiet runs of each other: 1.50"
+
+
 @pytest.mark.parametrize(
     ("text", "word"), [("a flood", "NOT MET"), ("1,000 grants", "NOT MET"), ("RS256, of the", "met")]
 )

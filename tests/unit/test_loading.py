@@ -5,14 +5,17 @@ import contextlib
 import os
 import pickle
 import sys
+import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from authz.config.policyfiles import PolicyUnreadableError
-from authz.loading import Loaded, load_beside
+from authz.loading import Loaded, free_beside, load_beside, rules_of
 from authz.policy.problems import PolicyError
+from bench.policies import policy_text
 
 ROOT = Path(__file__).parents[2]
 POLICY = ROOT / "authz" / "demo" / "scopegate.yaml"
@@ -152,3 +155,27 @@ async def test_what_writes_to_standard_output_is_not_in_the_middle_of_the_policy
     )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
     assert isinstance(await load_beside(POLICY, answering=True), Loaded)
+
+
+async def test_nineteen_twentieths_of_a_workers_time_are_left_to_its_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """While it takes a policy over, and while it frees the one before: after each millisecond of CPU, nineteen of rest."""
+    rests: list[float] = []
+    sleep = asyncio.sleep
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        await sleep(0)
+
+    clock = count()
+    monkeypatch.setattr(time, "thread_time", lambda: next(clock) / 1_000)
+    monkeypatch.setattr(asyncio, "sleep", rest)
+    policy = tmp_path / "scopegate.yaml"
+    policy.write_text(policy_text(39, tmp_path / "jwks.json"))
+    loaded = await load_beside(policy, answering=True)
+    assert len(rules_of(loaded.policy)) == 40
+    assert len(rests) == 5
+    await free_beside(loaded.policy)
+    assert len(rests) == 5 + 4
+    assert rests == pytest.approx([0.019] * len(rests))
