@@ -140,8 +140,9 @@ def _cold(results: Results) -> list[Verdict]:
 
 
 def _reload(results: Results, ours: str) -> list[Verdict]:
-    """Of the default engine. A check on grpcio takes seven tenths of a core at that rate: beside it and the generator there is no
-    core left for whoever reads, on two of them, and p90 doubles whatever the reader's priority. The table has all three."""
+    """Of the default engine. A check on grpcio takes up to 0.7 of a core at that rate: beside that and the generator none of two
+    is left for whoever reads, and p90 doubles whatever the reader's priority. The table has all three.
+    """
     engine = ours.removeprefix("scopegate-")
     one = results["reload"].get(engine)
     if one is None:
