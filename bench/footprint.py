@@ -45,7 +45,7 @@ def reload_under_load(
 ) -> dict[str, Any]:
     """A policy is replaced by one with another grant, at 1,000 checks a second; latency beside that of a quiet run.
 
-    Both by turns, and the best of each counts: a neighbour of the machine makes one per cent of the answers late by itself.
+    Both by turns, to be compared pair by pair: a neighbour of the machine makes one per cent of the answers late by itself.
     """
     target: Target = scopegate(engine, f"reload-{engine}", "")
     quiet: list[Heard] = []
