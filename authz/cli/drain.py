@@ -1,8 +1,8 @@
 """`scopegate drain`: the end of an Envoy without a lost request."""
 
 import signal
+import socket
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -55,14 +55,18 @@ def drain(
     """
     if not admin.startswith("unix:/"):
         raise click.BadParameter(f"got `{admin}`, expected `unix:/path`", param_hint="--admin")
-    told_to_end = threading.Event()
+    # A handler in Python may come too late (just before the wait) or too early (a lock of the wait is held, and it
+    # wants it): this is written by the handler in C, https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd.
+    told_to_end, tells = socket.socketpair()
+    tells.setblocking(False)
+    signal.set_wakeup_fd(tells.fileno(), warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told_to_end.set())
+        signal.signal(number, lambda *_: None)
     # What an earlier life left behind says nothing about this Envoy.
     drained.unlink(missing_ok=True)
     if waiting is not None:
         waiting.touch()
-    told_to_end.wait()
+    told_to_end.recv(1)
     try:
         idle = drain_envoy(
             Admin(admin.removeprefix("unix:")),

@@ -9,6 +9,22 @@ import pytest
 
 from tests.envoy_process import end_process, wait_until
 
+_SIGNAL_AT_LINE = """
+import signal, sys
+from pathlib import Path
+from authz.cli.drain import drain
+left, waiting = int(sys.argv[1]), Path(sys.argv[2])
+def trace(frame, event, _):
+    global left
+    if event == "line" and waiting.exists():
+        left -= 1
+        if left == 0:
+            signal.raise_signal(signal.SIGTERM)
+    return trace
+sys.settrace(trace)
+drain(sys.argv[3:])
+"""
+
 SCOPEGATE = str(Path(sys.executable).with_name("scopegate"))
 
 
@@ -54,3 +70,25 @@ def test_a_signal_is_not_lost_once_it_says_that_it_waits(tmp_path: Path) -> None
         finally:
             end_process(process)
     assert drained.exists()
+
+
+def test_a_signal_is_not_lost_at_whichever_line_it_comes(tmp_path: Path) -> None:
+    """In the middle of a wait that holds a lock, too: a handler that wanted the same lock would wait for itself."""
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for line in range(1, 9):
+            waiting = tmp_path / f"waiting-{line}"
+            options = [
+                f"--admin=unix:{tmp_path}/admin.sock",
+                f"--drained={tmp_path / f'drained-{line}'}",
+                f"--waiting={waiting}",
+            ]
+            command = [sys.executable, "-c", _SIGNAL_AT_LINE, str(line), str(waiting), *options]
+            processes.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+            wait_until(waiting.exists, "it waits for the signal")
+        for process in processes:  # those that wait in fewer lines
+            process.send_signal(signal.SIGTERM)
+        assert [process.wait(20) for process in processes] == [2] * len(processes)
+    finally:
+        for process in processes:
+            end_process(process)
