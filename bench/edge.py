@@ -16,7 +16,7 @@ from authz.edge.binary import find_envoy
 from bench import generators
 from bench.generators import LoadFailed
 from bench.processes import Group, wait_for
-from bench.targets import Place, Running
+from bench.targets import Running
 from tests.ports import free_port
 from tests.tokens import AUDIENCE, ISSUER
 
@@ -118,16 +118,16 @@ def configuration(port: int, admin: int, part: Mapping[str, Any]) -> dict[str, A
 class Edge:
     """One Envoy with one worker."""
 
-    def __init__(self, place: Place, name: str, part: Mapping[str, Any]) -> None:
+    def __init__(self, directory: Path, name: str, part: Mapping[str, Any]) -> None:
         self._port, self._admin = free_port(), free_port()
         self.address = f"127.0.0.1:{self._port}"
-        path = place.directory / f"envoy-{name}.json"
+        path = directory / f"envoy-{name}.json"
         path.write_text(json.dumps(configuration(self._port, self._admin, part)))
         self._command = [
             *(str(find_envoy()), "-c", str(path), "--use-dynamic-base-id"),
             *("--concurrency", "1", "--log-level", "error"),
         ]
-        self._log = place.directory / f"envoy-{name}.log"
+        self._log = directory / f"envoy-{name}.log"
         self._exits = ExitStack()
 
     def __enter__(self) -> Self:

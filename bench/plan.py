@@ -198,7 +198,7 @@ class Run:
         traffic = self._traffic(self.size.seconds / 2)
         with ExitStack() as exits:
             edges = [
-                (one, exits.enter_context(Edge(self.place, one.name, part_of(one))))
+                (one, exits.enter_context(Edge(self.place.directory, one.name, part_of(one))))
                 for one in self._all_running(exits, "behind")
             ]
             for _ in range(self.size.turns):
@@ -281,7 +281,7 @@ class Run:
         )
 
     def _road(self, name: str, part: dict[str, Any], *, decides: bool = True) -> None:
-        with Edge(self.place, name.replace(" ", "-").replace("'", ""), part) as edge:
+        with Edge(self.place.directory, name.replace(" ", "-").replace("'", ""), part) as edge:
             found = self._traffic(self.size.seconds).through(edge, decides=decides)
         self.results["edge"].setdefault(name, []).append(found)
 

@@ -34,6 +34,9 @@ _HEADERS: Final = [(b"content-type", b"application/grpc")]
 _TRAILERS: Final = [(b"grpc-status", b"0")]
 _INTERNAL_ERROR: Final = 2  # RFC 9113, section 7
 _MOST_UNREAD: Final = PREFIX_BYTES + MAX_REQUEST_BYTES
+_HEAD_BYTES: Final = 9  # of a frame, RFC 9113, section 4.1
+_HEADERS_FRAME: Final = 1  # RFC 9113, section 6.2
+_NOTHING_REMEMBERED: Final = b"\x20"  # RFC 7541, section 6.3: from here on the dynamic table has no bytes
 
 
 class Http2Connection(asyncio.Protocol):
@@ -50,6 +53,7 @@ class Http2Connection(asyncio.Protocol):
         self._calls: dict[int, _Call] = {}
         self._streams = 0
         self._unsent = 0
+        self._fields_sent = False
         self._leaving = False
         self._flushing = False
 
@@ -224,8 +228,29 @@ class Http2Connection(asyncio.Protocol):
         self._flushing = False
         self._unsent = 0
         data = self._http2.data_to_send()
+        if not self._fields_sent:
+            data, self._fields_sent = _without_table(data)
         if data and not self._transport.is_closing():
             self._transport.write(data)
+
+
+def _without_table(frames: bytes) -> tuple[bytes, bool]:
+    """Has the first block of fields among the `frames` say that it is encoded without a dynamic table; whether there is one.
+
+    zttp uses none, and does not say so. A client whose SETTINGS allow fewer than 4,096 bytes of it waits for that word, and
+    otherwise ends the connection (RFC 7541, section 4.2): Envoy with `hpack_table_size`, as every user of nghttp2.
+    """
+    start = 0
+    while start < len(frames):
+        length = int.from_bytes(frames[start : start + 3])
+        block = start + _HEAD_BYTES
+        if frames[start + 3] == _HEADERS_FRAME:
+            longer = (length + len(_NOTHING_REMEMBERED)).to_bytes(3)
+            return b"".join(
+                (frames[:start], longer, frames[start + 3 : block], _NOTHING_REMEMBERED, frames[block:])
+            ), True
+        start = block + length
+    return frames, False
 
 
 class _Asked:
