@@ -76,6 +76,11 @@ class Place:
             groups[team] = {
                 "set": [[option.header.key, option.header.value] for option in ok.headers],
                 "remove": list(ok.headers_to_remove),
+                "query": [[one.key, one.value] for one in ok.query_parameters_to_set],
+                "response": [
+                    [option.header.key, option.header.value] for option in ok.response_headers_to_add
+                ],
+                "metadata": dict(answer.dynamic_metadata),
             }
         config = {"issuer": ISSUER, "audience": AUDIENCE, "jwks": str(self.jwks), "groups": groups}
         self.peer_config.write_text(json.dumps(config))
@@ -132,18 +137,38 @@ class Running:
     def _prove(self) -> None:
         warm = self.target.warm(self._place).read_bytes()[5:]
         self.ready_seconds = wait_for(lambda: self.allows(warm), self.group, f"{self.name} is ready")
+        found, expected = _parts(self.answer(warm)), _parts(self._place.answer.read_bytes())
+        if found != expected:
+            raise Ended(f"{self.name} does not answer as the others do: got {found}, expected {expected}")
         forged = self._place.files.denied(mapped=self.target.by_map).read_bytes()[5:]
         if self.target.decides and self.allows(forged) is not False:
             raise Ended(f"{self.name} lets a forged token in")
 
     def allows(self, message: bytes) -> bool | None:
         """Whether it allows one question; None if it does not answer."""
-        with grpc.insecure_channel(self.address) as channel:
-            try:
-                data = channel.unary_unary(CHECK)(message, timeout=2, wait_for_ready=False)
-            except grpc.RpcError:
-                return None
+        try:
+            data = self.answer(message)
+        except grpc.RpcError:
+            return None
         return bool(CheckResponse.FromString(data).status.code == 0)
+
+    def answer(self, message: bytes) -> bytes:
+        """A CheckResponse. Raises `grpc.RpcError`."""
+        with grpc.insecure_channel(self.address) as channel:
+            return bytes(channel.unary_unary(CHECK)(message, timeout=2, wait_for_ready=False))
+
+
+def _parts(data: bytes) -> list[list[str]]:
+    """The names of all that an answer has: each costs Envoy something, so all that are compared have the same."""
+    answer = CheckResponse.FromString(data)
+    ok = answer.ok_response
+    return [
+        [option.header.key for option in ok.headers],
+        [option.header.key for option in ok.response_headers_to_add],
+        [parameter.key for parameter in ok.query_parameters_to_set],
+        list(ok.headers_to_remove),
+        sorted(answer.dynamic_metadata),
+    ]
 
 
 def _serve(place: Place, address: str, engine: str, *more: str) -> list[str]:

@@ -23,6 +23,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"scopegate.example/bench/serving"
 )
@@ -43,7 +44,10 @@ result := {"allowed": false, "http_status": 403} if {
 	not granted
 }
 
-result := {"allowed": true, "headers": granted.set, "remove": granted.remove} if verified[0]
+result := {
+	"allowed": true, "headers": granted.set, "remove": granted.remove, "query": granted.query,
+	"response": granted.response, "metadata": granted.metadata,
+} if verified[0]
 
 granted := data.groups[first] if {
 	verified[2].exp
@@ -106,15 +110,26 @@ func (s *server) Check(ctx context.Context, request *auth.CheckRequest) (*auth.C
 		code, _ := result["http_status"].(json.Number).Int64()
 		return serving.Denied(kind.StatusCode(code), "denied"), nil
 	}
-	var rewrites serving.Rewrites
-	for _, pair := range result["headers"].([]any) {
-		both := pair.([]any)
-		rewrites.Set = append(rewrites.Set, [2]string{both[0].(string), both[1].(string)})
+	metadata, err := structpb.NewStruct(result["metadata"].(map[string]any))
+	if err != nil {
+		return nil, err
+	}
+	rewrites := serving.Rewrites{
+		Set: pairs(result["headers"]), Query: pairs(result["query"]), Response: pairs(result["response"]),
+		Metadata: metadata,
 	}
 	for _, name := range result["remove"].([]any) {
 		rewrites.Remove = append(rewrites.Remove, name.(string))
 	}
 	return serving.Allowed(rewrites), nil
+}
+
+func pairs(found any) [][2]string {
+	var both [][2]string
+	for _, pair := range found.([]any) {
+		both = append(both, [2]string{pair.([]any)[0].(string), pair.([]any)[1].(string)})
+	}
+	return both
 }
 
 func processTime() time.Duration {

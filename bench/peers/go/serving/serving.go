@@ -17,12 +17,17 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// Rewrites is what a group gets: headers to set, headers to take away.
+// Rewrites is what a group gets: headers and query parameters to set, headers to take away, a header for the client,
+// and what Envoy's other filters and its access log are told.
 type Rewrites struct {
-	Set    [][2]string `json:"set"`
-	Remove []string    `json:"remove"`
+	Set      [][2]string      `json:"set"`
+	Remove   []string         `json:"remove"`
+	Query    [][2]string      `json:"query"`
+	Response [][2]string      `json:"response"`
+	Metadata *structpb.Struct `json:"metadata"`
 }
 
 // Config is written by the harness, which asks Scopegate what it answers, so that all answer the same.
@@ -65,19 +70,31 @@ func Bearer(request *auth.CheckRequest) string {
 
 // Allowed answers with what the group gets.
 func Allowed(rewrites Rewrites) *auth.CheckResponse {
-	headers := make([]*core.HeaderValueOption, 0, len(rewrites.Set))
-	for _, pair := range rewrites.Set {
-		headers = append(headers, &core.HeaderValueOption{
-			Header:       &core.HeaderValue{Key: pair[0], Value: pair[1]},
-			AppendAction: core.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
-		})
+	query := make([]*core.QueryParameter, 0, len(rewrites.Query))
+	for _, pair := range rewrites.Query {
+		query = append(query, &core.QueryParameter{Key: pair[0], Value: pair[1]})
 	}
 	return &auth.CheckResponse{
 		Status: &status.Status{Code: int32(codes.OK)},
 		HttpResponse: &auth.CheckResponse_OkResponse{
-			OkResponse: &auth.OkHttpResponse{Headers: headers, HeadersToRemove: rewrites.Remove},
+			OkResponse: &auth.OkHttpResponse{
+				Headers: headers(rewrites.Set), HeadersToRemove: rewrites.Remove,
+				QueryParametersToSet: query, ResponseHeadersToAdd: headers(rewrites.Response),
+			},
 		},
+		DynamicMetadata: rewrites.Metadata,
 	}
+}
+
+func headers(pairs [][2]string) []*core.HeaderValueOption {
+	options := make([]*core.HeaderValueOption, 0, len(pairs))
+	for _, pair := range pairs {
+		options = append(options, &core.HeaderValueOption{
+			Header:       &core.HeaderValue{Key: pair[0], Value: pair[1]},
+			AppendAction: core.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+		})
+	}
+	return options
 }
 
 // Denied answers with an HTTP status and a reason.
