@@ -6,7 +6,7 @@ alone, Envoy's own `jwt_authn` filter (with and without its cache), and Envoy wi
 
 import json
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,14 +116,17 @@ def configuration(port: int, admin: int, part: Mapping[str, Any]) -> dict[str, A
 
 
 class Edge:
-    """One Envoy with one worker."""
+    """One Envoy with one worker, started by the command `before`, if there is one."""
 
-    def __init__(self, directory: Path, name: str, part: Mapping[str, Any]) -> None:
+    def __init__(
+        self, directory: Path, name: str, part: Mapping[str, Any], *, before: Sequence[str] = ()
+    ) -> None:
         self._port, self._admin = free_port(), free_port()
         self.address = f"127.0.0.1:{self._port}"
         path = directory / f"envoy-{name}.json"
         path.write_text(json.dumps(configuration(self._port, self._admin, part)))
         self._command = [
+            *before,
             *(str(find_envoy()), "-c", str(path), "--use-dynamic-base-id"),
             *("--concurrency", "1", "--log-level", "error"),
         ]

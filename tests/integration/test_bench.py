@@ -47,9 +47,8 @@ def test_every_script_is_run_here() -> None:
     runnable = {
         path.stem for path in (ROOT / "bench").glob("*.py") if '__name__ == "__main__"' in path.read_text()
     }
-    assert runnable - {"noop_grpcio", "noop_pyvoy", "noop_zttp", "guard", "soak", "tether", "threads"} == set(
-        SCRIPTS
-    )
+    apart = {"noop_grpcio", "noop_pyvoy", "noop_zttp", "guard", "instructions", "soak", "tether", "threads"}
+    assert runnable - apart == set(SCRIPTS)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -96,6 +95,22 @@ def test_the_threads_of_a_server_are_counted() -> None:
     assert done.returncode == 0, done.stderr
     assert "noop-grpcio: for one check" in done.stdout
     assert re.search(r"python\S* +│ +\d+\.\d", done.stdout)
+
+
+@pytest.mark.usefixtures("_generator")
+def test_the_instructions_of_envoy_are_counted() -> None:
+    """An answer with less costs it less; where valgrind or Go is missing, that is what it says."""
+    done = run("bench/instructions.py", "--requests=50", "--answer=any part")
+
+    if shutil.which("valgrind") is None or not (ROOT / "build/bench/load").is_file():
+        assert done.returncode == 1
+        assert "Error: nothing is counted: " in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    whole, none = (
+        int(number.replace(",", "")) for number in re.findall(r"│ ([\d,]+) +│ [\d.]+ +│", done.stdout)
+    )
+    assert whole > 1.2 * none > 100_000
 
 
 def commands_of_the_page() -> list[str]:
