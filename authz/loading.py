@@ -56,9 +56,7 @@ async def load_beside(place: Path, *, answering: bool) -> Loaded:
     written = await _read_elsewhere(place) if answering else None
     with uncollected():
         loaded = await (asyncio.to_thread(load, place) if written is None else _taken_over(written))
-        # For good: with 10,000 grants each full collection would stop every check for 0.2 s. A policy
-        # has no cycles, so counting references frees the one before it all the same.
-        gc.freeze()
+        _keep()
     return loaded
 
 
@@ -145,15 +143,41 @@ async def _taken_over(written: bytes) -> Loaded:
     """Between the answers, not in a thread beside them: what takes the interpreter away takes it for longer."""
     file = io.BytesIO(written)
     rules = Rules()
-    async for some in _at_leisure(read_parts(file)):
+    async for some in _at_leisure(_swept(read_parts(file))):
         rules.add(some)
+        _keep()
     with _handing_over():
         outcome = await asyncio.to_thread(lambda: read_outcome(file, rules.all, made=rules.made()))
+    _sweep()
     if isinstance(outcome, PolicyError):
         raise outcome
     if not isinstance(outcome, Loaded):
         raise TypeError(f"got a {type(outcome).__name__}, expected a policy")
     return outcome
+
+
+def _keep() -> None:
+    """For good: with 10,000 grants each full collection would stop every check for 0.2 s.
+
+    A policy has no cycles, so counting references frees the one before it all the same.
+    """
+    gc.freeze()
+
+
+def _sweep() -> None:
+    """Collect what answers have left behind since the last `_keep`: the next one would keep it as well.
+
+    Three objects a call are that on grpcio: of 1,000 calls a second, 16,000 with each policy of 10,000 grants.
+    """
+    gc.collect(1)
+
+
+def _swept(steps: Iterator[StepT]) -> Iterator[StepT]:
+    """The steps, each after a `_sweep`: it takes a microsecond while there is nothing of the step to look through."""
+    _sweep()
+    for step in steps:
+        yield step
+        _sweep()
 
 
 async def _at_leisure(steps: Iterator[StepT]) -> AsyncIterator[StepT]:

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import pickle
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -184,6 +186,31 @@ async def test_a_worker_that_takes_a_policy_over_has_the_most_of_its_time_for_it
     loaded = await load_beside(policy, answering=True)
     assert len(rules_of(loaded.policy)) == 40
     assert rests == pytest.approx([0.004 * 94 / 6] * 5)
+
+
+async def test_what_answers_leave_behind_meanwhile_is_not_kept_with_the_policy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each call of gRPC's leaves a cycle, and the collector is off: a worker would grow with every policy."""
+    add = Rules.add
+
+    class Left:
+        def __init__(self) -> None:
+            self.itself = self
+
+    left: list[weakref.ref[Left]] = []
+
+    def answered_meanwhile(rules: Rules, some: list[object]) -> None:
+        add(rules, some)
+        asyncio.get_running_loop().call_soon(lambda: left.append(weakref.ref(Left())))
+
+    monkeypatch.setattr(Rules, "add", answered_meanwhile)
+    policy = tmp_path / "scopegate.yaml"
+    policy.write_text(policy_text(39, tmp_path / "jwks.json"))
+    await load_beside(policy, answering=True)
+    assert len(left) == 5
+    assert [one() for one in left] == [None] * 5
+    assert gc.isenabled()
 
 
 async def test_a_policy_is_freed_as_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
