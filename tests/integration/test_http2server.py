@@ -1,18 +1,10 @@
 """The server over HTTP/2: on real sockets, what a client of gRPC is told in every case, and how connections end."""
 
 import asyncio
-import http.client
 import stat
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
-from typing import Any
 
 import grpc
-import h2.config
-import h2.connection
-import h2.events
-import h2.settings
 import pytest
 import zttp
 from grpc_health.v1 import health_pb2
@@ -20,149 +12,12 @@ from grpc_health.v1 import health_pb2
 from authz._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
 from authz.transport import http2connection
 from authz.transport.addresses import Address, TcpAddress, UnixAddress
-from authz.transport.answers import AnswerWriter
 from authz.transport.asgi import CHECK_PATH, HEALTH_PATH, PROCESS_PATH, WATCH_PATH
 from authz.transport.checkserver import MAX_METADATA_BYTES, MAX_REQUEST_BYTES
-from authz.transport.engine import Engine, Serving
-from authz.transport.framing import Code, Messages, framed
+from authz.transport.framing import Code, framed
 from authz.transport.http2connection import STREAMS
-from authz.transport.http2server import Http2Server
-from bench.edge import Edge, ext_authz
-from tests.envoy_process import short_directory
+from tests.integration.http2_client import MOST_OPEN, QUESTION, Client, made, serving, until
 from tests.unit.transport.answering import later
-from tests.unit.transport.questions import question
-from tests.unit.transport.test_engine import Notes
-
-QUESTION = bytes(question().SerializeToString())
-MOST_OPEN = 128
-"""Streams at once, as the server's SETTINGS say."""
-
-
-def made(**changes: Callable[..., Any]) -> Http2Server:
-    """One whose engine has no policy: it answers each check with a denial."""
-    engine = Engine(
-        Serving(snapshot=None, answers=AnswerWriter(policy_version="", public_url=None), observer=Notes())
-    )
-    server = Http2Server(engine, lambda data: b"processed " + data)
-    for name, value in changes.items():
-        setattr(server, f"_{name}", value)
-    return server
-
-
-@asynccontextmanager
-async def serving(directory: Path, **changes: Callable[..., Any]) -> AsyncIterator[tuple[Http2Server, Path]]:
-    """One that listens, and its socket."""
-    server, path = made(**changes), directory / "checks.sock"
-    await server.start([UnixAddress(path)])
-    try:
-        yield server, path
-    finally:
-        await server.stop(1)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for something that comes soon."""
-    async with asyncio.timeout(5):
-        while not holds():  # noqa: ASYNC110 - there is nobody to tell
-            await asyncio.sleep(0.01)
-
-
-class Stream:
-    """What was heard of one call."""
-
-    def __init__(self) -> None:
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.body = b""
-        self.reset: int | None = None
-        self.over = asyncio.Event()
-
-    @property
-    def messages(self) -> list[bytes]:
-        return list(Messages(1 << 20).feed(self.body))
-
-    @property
-    def status(self) -> int | None:
-        """The status of gRPC, from wherever it stands."""
-        found = [int(value) for name, value in self.headers if name == b"grpc-status"]
-        return found[0] if found else None
-
-
-class Client:
-    """A client that knows of HTTP/2 what zttp does, and of gRPC nothing."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self.writer = writer
-        self.http2 = zttp.Connection(zttp.CLIENT, zttp.HTTP2)
-        self.streams: dict[int, Stream] = {}
-        self.goodbyes: list[tuple[int, int]] = []
-        self.ended = asyncio.Event()
-        self._reading = asyncio.create_task(self._read())
-
-    @classmethod
-    async def at(cls, path: Path) -> "Client":
-        return cls(*await asyncio.open_unix_connection(path))
-
-    def ask(
-        self, path: str, body: bytes | None = None, *, headers: Iterable[tuple[bytes, bytes]] = ()
-    ) -> tuple[Stream, zttp.Stream]:
-        """A call; with a `body`, all of it."""
-        common = [
-            (b"host", b"scopegate"),
-            (b"te", b"trailers"),
-            (b"content-type", b"application/grpc"),
-            *headers,
-        ]
-        opened = self.http2.send_request(b"POST", path.encode(), b"2", common)
-        if body is not None:
-            opened.send_data(body)
-            opened.end_message()
-        heard = self.streams[opened.stream_id] = Stream()
-        self.flush()
-        return heard, opened
-
-    async def answer(self, path: str, body: bytes, **more: Any) -> Stream:
-        heard, _ = self.ask(path, body, **more)
-        async with asyncio.timeout(10):
-            await heard.over.wait()
-        return heard
-
-    def flush(self) -> None:
-        self.writer.write(self.http2.data_to_send())
-
-    async def close(self) -> None:
-        self.writer.close()
-        await self._reading
-
-    async def _read(self) -> None:
-        with suppress(ConnectionError):
-            while data := await self._reader.read(1 << 16):
-                self.http2.receive_data(data)
-                while (event := self.http2.next_event()) is not zttp.NEED_DATA:
-                    self._hear(event)
-                self.flush()
-        self.writer.close()
-        self.ended.set()
-        for stream in self.streams.values():
-            stream.over.set()
-
-    def _hear(self, event: object) -> None:
-        if isinstance(event, zttp.GoAway):
-            self.goodbyes.append((event.error_code, event.last_stream_id))
-        if not isinstance(event, zttp.Response | zttp.Data | zttp.EndOfMessage | zttp.RstStream):
-            return
-        stream = self.streams[event.stream_id]
-        match event:
-            case zttp.Response():
-                stream.headers += event.headers
-            case zttp.Data():
-                stream.body += event.data
-            case zttp.EndOfMessage():
-                stream.headers += event.trailers
-                stream.over.set()
-            case zttp.RstStream():
-                stream.reset = event.error_code
-                stream.over.set()
 
 
 async def test_a_check_is_answered_whatever_pieces_it_comes_in(tmp_path: Path) -> None:
@@ -186,60 +41,6 @@ async def test_a_check_is_answered_whatever_pieces_it_comes_in(tmp_path: Path) -
         async with grpc.aio.insecure_channel(f"unix:{path}") as channel:
             answers = await asyncio.gather(*(channel.unary_unary(CHECK_PATH)(QUESTION) for _ in range(300)))
         assert {CheckResponse.FromString(answer).status.code for answer in answers} != {0}
-
-
-@pytest.mark.parametrize("size", [0, 100, 4_096])
-async def test_a_client_that_remembers_fewer_fields_reads_the_answers(tmp_path: Path, size: int) -> None:
-    """An Envoy with `hpack_table_size`: it ends a connection that does not say first that it keeps to that."""
-    async with serving(tmp_path) as (_, path):
-        reader, writer = await asyncio.open_unix_connection(path)
-        client = h2.connection.H2Connection(h2.config.H2Configuration())
-        client.initiate_connection()
-        client.update_settings({h2.settings.SettingCodes.HEADER_TABLE_SIZE: size})
-        events = list[h2.events.Event]()
-        for stream in (1, 3):
-            headers = [
-                (":method", "POST"),
-                (":scheme", "http"),
-                (":authority", "scopegate"),
-                (":path", CHECK_PATH),
-            ]
-            client.send_headers(stream, [*headers, ("te", "trailers"), ("content-type", "application/grpc")])
-            client.send_data(stream, framed(QUESTION), end_stream=True)
-            while not any(isinstance(event, h2.events.StreamEnded) for event in events):
-                writer.write(client.data_to_send())
-                async with asyncio.timeout(10):
-                    events += client.receive_data(await reader.read(1 << 16))
-            assert client.decoder.max_allowed_table_size == size
-            (trailers,) = (event for event in events if isinstance(event, h2.events.TrailersReceived))
-            assert (b"grpc-status", b"0") in trailers.headers
-            events.clear()
-        writer.close()
-
-
-@pytest.mark.parametrize("size", [0, 100])
-async def test_an_envoy_that_remembers_fewer_fields_lets_through_whom_it_should(
-    tmp_path: Path, size: int
-) -> None:
-    """With `hpack_table_size` at the cluster; and refuses whom it should."""
-    allowed = CheckResponse(ok_response={}).SerializeToString()
-    denied = CheckResponse(status={"code": 7}, denied_response={"status": {"code": 403}}).SerializeToString()
-    async with serving(tmp_path, begin=lambda data: allowed if b"/open" in data else denied) as (_, path):
-        part = ext_authz(f"unix:{path}", raw_headers=True)
-        (options,) = part["cluster"]["typed_extension_protocol_options"].values()
-        options["explicit_http_config"]["http2_protocol_options"]["hpack_table_size"] = size
-        with short_directory() as directory, Edge(directory, "envoy", part) as edge:
-            asked = [
-                await asyncio.to_thread(_status, edge.address, target)
-                for target in ("/open", "/closed", "/open")
-            ]
-            assert asked == [200, 403, 200]
-
-
-def _status(address: str, target: str) -> int:
-    with closing(http.client.HTTPConnection(address, timeout=15)) as connection:
-        connection.request("GET", target)
-        return connection.getresponse().status
 
 
 @pytest.mark.parametrize(
